@@ -134,7 +134,7 @@ impl Gateway {
     }
 
     /// Whether a tick is wanted at once.
-    pub const fn is_in_a_hurry(&self) -> bool {
+    pub fn is_in_a_hurry(&self) -> bool {
         self.background.ended.has_unsent()
             || self.background.revocations.is_in_a_hurry()
             || self.background.given_back.is_in_a_hurry()

@@ -119,6 +119,7 @@ pub const fn explanation(reason: Reason) -> Explanation {
         Reason::TransmitterUnauthenticated => (401, T::TokenInvalidHeading, T::TokenInvalidText, FrontPage),
         Reason::CredentialsRefused => (401, T::CredentialsRefusedHeading, T::CredentialsRefusedText, FrontPage),
         Reason::TooManyFailures => (429, T::TooManyFailuresHeading, T::TooManyFailuresText, FrontPage),
+        Reason::TooManyEnds => (429, T::TooManyBodiesHeading, T::InAMomentText, FrontPage),
         Reason::AccountsUnreachable | Reason::AccountsMalformed => {
             (502, T::AccountsUnreachableHeading, T::AccountsUnreachableText, TryAgain)
         }

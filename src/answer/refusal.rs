@@ -115,7 +115,8 @@ pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
     if let Some(challenge) = bearer_challenge(reason, context) {
         header("www-authenticate", challenge);
     }
-    if explanation.status == 503 {
+    // After too many failures, who refuses says how long to wait.
+    if explanation.status == 503 || reason == Reason::TooManyEnds {
         header("retry-after", "5".to_owned());
     }
     response

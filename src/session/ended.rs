@@ -9,10 +9,11 @@ pub mod announcement;
 pub mod end;
 pub mod mark;
 pub mod names;
+pub mod operators;
 pub mod pieces;
-pub mod queue;
-pub mod rate;
+pub mod recorded;
 mod reported;
+pub mod shared;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -27,44 +28,26 @@ use crate::session::ended::announcement::{Announced, announcement};
 use crate::session::ended::end::{End, Troubles};
 use crate::session::ended::mark::Mark;
 use crate::session::ended::names::Names;
+use crate::session::ended::operators::OperatorsEnds;
 use crate::session::ended::pieces::{Pieces, Size};
-use crate::session::ended::queue::Queue;
+use crate::session::ended::recorded::{Recorded, Told, WithoutRoom, ends_among};
 use crate::session::ended::reported::{ReportedEnds, table_of};
-use crate::session::ended::unproved::{Taken, Unproved};
+use crate::session::ended::shared::changes;
+use crate::session::ended::shared::outbox::{Left, MOST_UNSENT, Outbox, SentBy};
+use crate::session::ended::shared::queue::Queue;
+use crate::session::ended::unproved::{ShownBy, Taken, Unproved};
 use crate::session::remembered::tombstone::Tombstones;
 use crate::words::time::Timestamp;
-use crate::words::world::{Version, World};
+use crate::words::world::World;
 
 /// How old what this worker knows may be when it is asked.
 pub const FRESH: Duration = Duration::from_millis(100);
-
-/// How often a write is tried if other workers have written in between.
-const MOST_TRIES: usize = 100;
-
-/// Which state the tables are in: a number that changes with each mark.
-const CHANGES: &str = "accredit/4/ended/changes";
 
 /// The table of each provider, and the one of ends that belong to none: 2,097,152 marks, each of 16 bytes.
 const OF_A_PROVIDER: Size = Size { pieces: 1_024, marks: 2_048 };
 
 /// The most announcements that wait in the queue.
 const MOST_WAITING: usize = 4_096;
-
-/// What became of an end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Recorded {
-    /// What other replicas are to be told.
-    pub announcement: Vec<u8>,
-    /// Whether it stands in the table, under each key. If not, there was no room.
-    pub kept: bool,
-    /// Whether it holds in this process: it stands in the table under one key at least. Then others are told of it, whether it was
-    /// kept or not.
-    pub holds: bool,
-}
-
-/// The most announcements that are sent at once.
-const MOST_UNSENT: usize = 500;
 
 /// What has ended, as far as this worker knows.
 pub struct EndedSessions {
@@ -74,14 +57,13 @@ pub struct EndedSessions {
     of_none: Pieces,
     of_providers: Vec<(String, Pieces)>,
     reported_ends: ReportedEnds,
+    operators_ends: OperatorsEnds,
     unproved: Unproved,
     /// The state in which the tables were found last.
     changes: Option<u64>,
     looked: Timestamp,
-    /// The queue of what other replicas are told; `None` where nobody is.
-    queue: Option<Queue>,
-    /// What this worker has put into the queue, and nobody has sent yet.
-    unsent: Vec<Vec<u8>>,
+    /// What other replicas are told of sign-outs, and of what providers end by logout tokens.
+    outbox: Outbox,
     /// What found no room since somebody asked.
     troubles: Troubles,
     /// The logout tokens that were answered with 200.
@@ -99,13 +81,13 @@ impl EndedSessions {
             people: Vec::new(),
             of_none: Pieces::new("all", OF_A_PROVIDER),
             reported_ends: ReportedEnds::new(of_providers.iter().map(|(name, _)| name.as_str()), store),
+            operators_ends: OperatorsEnds::new(store),
+            unproved: Unproved::new(of_providers.iter().map(|(name, _)| name.as_str()), store),
             of_providers,
-            unproved: Unproved::new(store),
             changes: None,
             // It was never looked. A time in the future makes it look when it is first asked.
             looked: Timestamp::from_millis(u64::MAX),
-            queue: store.map(|store| Queue::new(store, MOST_WAITING)),
-            unsent: Vec::new(),
+            outbox: Outbox::new(store, MOST_WAITING),
             troubles: Troubles::default(),
             tokens: Tombstones::logout_tokens(),
         }
@@ -148,20 +130,26 @@ impl EndedSessions {
 
     /// Leaves an announcement to the queue. Returns `false` if it is full, or if nobody is told.
     pub fn tell_later(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
-        let queued = self.tell_when_asked(world, announcement);
-        // What cannot wait is sent once.
-        if self.queue.is_some() && self.unsent.len() < MOST_UNSENT {
-            self.unsent.push(announcement.to_vec());
-        }
-        queued
+        let left = self.outbox.leave(world, announcement, SentBy::Tick);
+        self.is_queued(left)
     }
 
     /// The same, for what somebody is about to send: it is sent from the queue only if it does not arrive.
     pub fn tell_when_asked(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
-        let Some(queue) = &self.queue else { return false };
-        let queued = queue.add(world, announcement);
-        self.troubles.not_queued = self.troubles.not_queued.saturating_add(usize::from(!queued));
-        queued
+        let left = self.outbox.leave(world, announcement, SentBy::Asker);
+        self.is_queued(left)
+    }
+
+    fn is_queued(&mut self, left: Left) -> bool {
+        self.troubles.not_queued = self.troubles.not_queued.saturating_add(usize::from(left == Left::QueueFull));
+        left == Left::Queued
+    }
+
+    /// Leaves to a queue of its own what an operator has ended, for what somebody `is_about_to` send, or for what nobody is.
+    pub fn tell_by_operator(&mut self, world: &mut dyn World, end: &End<'_>, announcement: &[u8], is_about_to: bool) -> bool {
+        let sent_by = if is_about_to { SentBy::Asker } else { SentBy::Tick };
+        let left = self.operators_ends.outbox_of(end).leave(world, announcement, sent_by);
+        self.is_queued(left)
     }
 
     /// Leaves to a queue of their own what a transmitter has reported, for what somebody is about to send.
@@ -176,34 +164,40 @@ impl EndedSessions {
         self.reported_ends.send(announcements, MOST_UNSENT);
     }
 
-    /// Whether this worker has put announcements into the queue that nobody has sent yet.
-    pub const fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty() || !self.reported_ends.unsent.is_empty() || !self.unproved.unsent.is_empty()
+    /// Whether this worker has announcements that nobody has sent yet.
+    pub fn has_unsent(&self) -> bool {
+        let mut proved = [&self.outbox].into_iter().chain(&self.operators_ends.outboxes);
+        proved.any(Outbox::has_unsent) || !self.reported_ends.unsent.is_empty() || self.unproved.has_unsent()
     }
 
-    /// The same, and whoever asks sends them. What is too much for one call stays in the queue.
+    /// The same, and whoever asks sends them. What is too much for one call stays in the queue, or for the next call.
     pub fn take_unsent(&mut self) -> Vec<Vec<u8>> {
-        let mut unsent = std::mem::take(&mut self.unsent);
+        let mut unsent = Vec::new();
+        for outbox in [&mut self.outbox].into_iter().chain(&mut self.operators_ends.outboxes) {
+            unsent.extend(std::iter::from_fn(|| outbox.next_unsent()));
+        }
         unsent.append(&mut self.reported_ends.unsent);
-        unsent.append(&mut self.unproved.unsent);
         unsent.truncate(MOST_UNSENT);
+        unsent.extend(self.unproved.take_unsent(MOST_UNSENT.saturating_sub(unsent.len())));
         unsent
     }
 
-    /// What waits to be told to other replicas, the oldest first: behind it what was reported, and then what nobody has proved.
+    /// What waits to be told to other replicas, of each kind the oldest first; last what nobody has proved.
     pub fn waiting(&self, world: &dyn World) -> Vec<Vec<u8>> {
-        self.queues().flat_map(|queue| queue.waiting(world)).collect()
+        self.queues().flat_map(|queue| queue.waiting(world)).chain(self.unproved.waiting(world)).collect()
     }
 
+    /// The queues of what was proved.
     fn queues(&self) -> impl Iterator<Item = &Queue> {
-        self.queue.iter().chain(&self.reported_ends.queue).chain(&self.unproved.queue)
+        let outboxes = [&self.outbox].into_iter().chain(&self.operators_ends.outboxes);
+        outboxes.filter_map(Outbox::queue).chain(&self.reported_ends.queue)
     }
 
     /// Takes out of the queue what stands in the store. An acknowledgement alone is not enough: a store can lose what it has just
     /// acknowledged.
     pub fn stand_in_the_store<'a>(&self, world: &mut dyn World, entries: impl Iterator<Item = &'a [u8]>) {
         let entries: Vec<_> = entries.collect();
-        self.queues().for_each(|queue| queue.remove(world, &entries));
+        self.queues().chain(self.unproved.queues()).for_each(|queue| queue.remove(world, &entries));
     }
 
     /// Ends something in this process. This worker knows it at once, others within 100 ms. Who calls this tells other replicas.
@@ -219,51 +213,66 @@ impl EndedSessions {
         self.keep(world, &table_of(provider), &marks)
     }
 
+    /// The same, for what an operator ends, in tables of their own.
+    pub fn end_by_operator(&mut self, world: &mut dyn World, end: &End<'_>) -> Recorded {
+        let (_, marks) = end.marks(&self.keys);
+        self.keep(world, OperatorsEnds::table_of(end), &marks)
+    }
+
     /// Ends the sessions that began until now, by our own clock, with a session of the provider's, although nobody has proved that it
     /// ended, and tells other replicas; only so many for each client and each provider.
-    pub fn end_unproved(&mut self, world: &mut dyn World, provider: &str, sid: &str, until: Timestamp) -> Taken {
+    pub fn end_unproved(
+        &mut self,
+        world: &mut dyn World,
+        (provider, sid): (&str, &str),
+        until: Timestamp,
+        shown_by: ShownBy,
+    ) -> Taken {
         let now = world.now();
-        if let Err(too_many) = Unproved::allows(world, &self.keys, provider, now) {
-            return too_many;
-        }
         let (provider, marks) = self.marks_of(&End::AtProvider { provider, sid, begun_by: now, until });
-        let (taken, is_changed) = self.unproved.end(world, &self.keys, provider, &marks, now);
+        let (taken, is_changed) = self.unproved.end(world, &self.keys, (provider, shown_by), &marks, now);
         self.count_up(world, is_changed);
         taken
     }
 
+    /// Counts a request that would have ended something, and that no frame has made.
+    pub fn not_in_frame(&self, world: &mut dyn World) -> Taken {
+        Unproved::not_in_frame(world, &self.keys)
+    }
+
     /// Reads the announcements of other replicas. What they say holds after [`EndedSessions::take_over`].
     pub fn read<'a>(&self, told: impl Iterator<Item = &'a [u8]>) -> Vec<Announced> {
-        let tables = || self.of_providers.iter().chain(&self.reported_ends.tables).map(|(name, _)| name.as_str());
+        let (reported, operators) = (&self.reported_ends.tables, &self.operators_ends.tables);
+        let tables = || self.of_providers.iter().chain(reported).chain(operators).map(|(name, _)| name.as_str());
         told.map(|bytes| announcement::read(&self.keys, tables(), bytes)).collect()
     }
 
-    /// Takes over what other replicas have announced: marks, with the name of the table that they belong into. Each table
-    /// is written once, so many at once cost less than one after another. Returns how many had no room.
-    /// What they have announced `unproved` is taken over, too, as far as its own table has room.
-    pub fn take_over(&mut self, world: &mut dyn World, mut told: Vec<(String, Vec<Mark>)>, unproved: &[Mark]) -> usize {
+    /// Takes over what other replicas have announced: the marks of each end, with the name of the table that they belong into. Each
+    /// table is written once, so many at once cost less than one after another. What they have announced `unproved` is taken over,
+    /// too, as far as its own table has room. Returns how many ends of both found no room under each key.
+    pub fn take_over(&mut self, world: &mut dyn World, mut told: Vec<Told>, unproved: &[Vec<Mark>]) -> WithoutRoom {
         told.sort_by(|(one, _), (other, _)| one.cmp(other));
         let now = world.now();
-        let (mut without_room, mut changed) = (0_usize, false);
+        let (mut proved, mut changed) = (0_usize, false);
         for of_one in told.chunk_by(|(one, _), (other, _)| one == other) {
             let Some((provider, _)) = of_one.first() else { continue };
-            let marks: Vec<Mark> = of_one.iter().flat_map(|(_, marks)| marks).copied().collect();
-            let (refused, is_changed) = self.table(provider).add(world, &marks, now);
-            without_room = without_room.saturating_add(refused.len());
+            let ends: Vec<&[Mark]> = of_one.iter().map(|(_, marks)| marks.as_slice()).collect();
+            let (refused, is_changed) = self.table(provider).add(world, &ends.concat(), now);
+            proved = proved.saturating_add(ends_among(&ends, &refused));
             changed |= is_changed;
         }
-        let (refused, is_changed) = self.unproved.table.add(world, unproved, now);
+        let ends: Vec<&[Mark]> = unproved.iter().map(Vec::as_slice).collect();
+        let (refused, is_changed) = self.unproved.table.add(world, &ends.concat(), now);
         self.count_up(world, changed || is_changed);
-        without_room.saturating_add(refused.len())
+        WithoutRoom { proved, unproved: ends_among(&ends, &refused) }
     }
 
     /// All marks that still matter of one piece of each table, with the table's name; `None` after the last piece.
     pub fn piece(&mut self, world: &dyn World, number: usize, now: Timestamp) -> Option<Vec<(String, Mark)>> {
         let mut all = Vec::new();
-        let named = |name: &str, marks: Vec<Mark>| marks.into_iter().map(|mark| (name.to_owned(), mark)).collect::<Vec<_>>();
-        all.extend(named("", self.of_none.piece(world, number, now)?));
-        for (name, table) in self.of_providers.iter_mut().chain(&mut self.reported_ends.tables) {
-            all.extend(named(name, table.piece(world, number, now)?));
+        for (name, table) in self.tables() {
+            let marks = table.piece(world, number, now)?;
+            all.extend(marks.into_iter().map(|mark| (name.to_owned(), mark)));
         }
         Some(all)
     }
@@ -316,11 +325,11 @@ impl EndedSessions {
     }
 
     fn is_marked(&mut self, world: &dyn World, names: &Names, now: Timestamp) -> bool {
-        let ended_since = |mark: Option<Mark>, begun| mark.is_some_and(|mark: Mark| mark.matters(now) && mark.ends.end(begun));
-        let ended = |mark| ended_since(mark, names.begun);
-        let ended_here = |mark| ended_since(mark, names.begun_here);
+        let ended = |mark: Option<Mark>| mark.is_some_and(|mark| mark.ended(names.begun, now));
+        let ended_here = |mark: Option<Mark>| mark.is_some_and(|mark| mark.ended(names.begun_here, now));
         if names.own.iter().any(|name| ended(self.of_none.find(world, *name)))
             || names.everybody.iter().any(|name| ended_here(self.of_none.find(world, *name)))
+            || self.operators_ends.has(world, names, now)
             || names.provider_session.iter().any(|name| ended_here(self.unproved.table.find(world, *name)))
         {
             return true;
@@ -355,20 +364,25 @@ impl EndedSessions {
         Recorded { announcement: announcement(&self.keys, table, marks), kept, holds }
     }
 
-    /// The table of this name: of a provider, or of what was reported of one; otherwise the one of ends that belong to none.
+    /// The table of this name; if there is none, the one of ends that belong to no provider.
     fn table(&mut self, named: &str) -> &mut Pieces {
-        let mut tables = self.of_providers.iter_mut().chain(&mut self.reported_ends.tables);
-        tables.find(|(name, _)| name == named).map_or(&mut self.of_none, |(_, table)| table)
+        let mut others =
+            self.of_providers.iter_mut().chain(&mut self.reported_ends.tables).chain(&mut self.operators_ends.tables);
+        others.find(|(name, _)| name == named).map_or(&mut self.of_none, |(_, table)| table)
+    }
+
+    /// All tables of what was proved, with their names, which is empty for the one of ends that belong to no provider.
+    fn tables(&mut self) -> impl Iterator<Item = (&str, &mut Pieces)> {
+        let others = self.of_providers.iter_mut().chain(&mut self.reported_ends.tables).chain(&mut self.operators_ends.tables);
+        std::iter::once(("", &mut self.of_none)).chain(others.map(|(name, table)| (name.as_str(), table)))
     }
 
     /// Finds out whether anything has changed, and in which pieces.
     fn look(&mut self, world: &dyn World) {
-        let changes = world.shared(CHANGES).and_then(|shared| Some(u64::from_le_bytes(shared.value.try_into().ok()?)));
+        let changes = changes::state(world);
         if changes.is_none() || changes != self.changes {
-            let of_providers = self.of_providers.iter_mut().chain(&mut self.reported_ends.tables).map(|(_, table)| table);
-            for table in of_providers.chain([&mut self.of_none, &mut self.unproved.table]) {
-                table.look_for_changes(world);
-            }
+            self.tables().for_each(|(_, table)| table.look_for_changes(world));
+            self.unproved.table.look_for_changes(world);
         }
         // Before the first mark, there is no number; what was asked then must not be asked again before something has changed.
         self.changes = changes.or(Some(0));
@@ -376,19 +390,10 @@ impl EndedSessions {
 
     /// Tells all workers that something has changed, if it has.
     fn count_up(&mut self, world: &mut dyn World, is_changed: bool) {
-        if !is_changed {
-            return;
+        if is_changed {
+            changes::count_up(world);
+            // It looks again when it is next asked, because other workers may have changed something, too.
+            self.looked = Timestamp::from_millis(u64::MAX);
         }
-        for tries in 1..=MOST_TRIES {
-            let shared = world.shared(CHANGES);
-            let version = shared.as_ref().map_or(Version::Absent, |shared| shared.version);
-            let version = if tries < MOST_TRIES { version } else { Version::Any };
-            let number = shared.and_then(|shared| Some(u64::from_le_bytes(shared.value.try_into().ok()?))).unwrap_or_default();
-            if world.share(CHANGES, &number.wrapping_add(1).to_le_bytes(), version).is_ok() {
-                break;
-            }
-        }
-        // It looks again when it is next asked, because other workers may have changed something, too.
-        self.looked = Timestamp::from_millis(u64::MAX);
     }
 }

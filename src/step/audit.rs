@@ -98,19 +98,21 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
                 Followed::Verified { state } => line("security_event_verification").maybe("state", state.as_ref()),
             }
         }
-        Event::LoggedOutInFrame { taken: Taken::TooMany { told: None }, .. } => return None,
+        Event::LoggedOutInFrame { taken: Taken::TooMany { told: None } | Taken::NotInFrame { told: None }, .. } => return None,
         Event::LoggedOutInFrame { request, provider, session, taken } => {
             let (detail, number) = match taken {
                 Taken::Ended => (None, None),
-                Taken::TooMany { told } => (Some("too many".to_owned()), *told),
-                Taken::NotInFrame => (Some("not shown in a frame".to_owned()), None),
-                Taken::WithoutRoom => (Some("without room".to_owned()), None),
+                Taken::EndedToldOnce => (Some("too many wait for the store; others are told once"), None),
+                Taken::EndedInPart => (Some("there was room under some of session.keys alone"), None),
+                Taken::TooMany { told } => (Some("too many"), *told),
+                Taken::NotInFrame { told } => (Some("not shown in a frame"), *told),
+                Taken::WithoutRoom => (Some("without room"), None),
             };
             at("frontchannel_logout", request)
                 .text("provider", provider)
                 .text("provider_session", session)
-                .with("ended", Value::Bool(*taken == Taken::Ended))
-                .maybe("detail", detail.as_ref())
+                .with("ended", Value::Bool(taken.holds()))
+                .with("detail", detail.map_or(Value::Null, Value::from))
                 .with("number", number.map_or(Value::Null, Value::from))
         }
         Event::EndedByOperator { request, end } => at("operator_logout", request)
@@ -130,6 +132,7 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             Line::of("revocations_of_unknown_table").with("number", Value::from(*number))
         }
         Event::RevocationsWithoutRoom(number) => Line::of("revocations_without_room").with("number", Value::from(*number)),
+        Event::UnprovedWithoutRoom(number) => Line::of("frontchannel_logout_without_room").with("number", Value::from(*number)),
         Event::RevocationsUnavailable { told: false, .. }
         | Event::RevocationsOfUnknownTable { told: false, .. }
         | Event::TokenGivenBack { trouble: None, .. }

@@ -273,8 +273,10 @@ pub enum Event {
         /// Whether the log is told: once in each worker. The counter counts each.
         told: bool,
     },
-    /// For so many ends there is no room here.
+    /// For so many ends that were proved there is no room here.
     RevocationsWithoutRoom(usize),
+    /// For so many ends that nobody has proved, and that other replicas have announced, there is no room here.
+    UnprovedWithoutRoom(usize),
     /// The store has lost something that was announced before.
     RevocationsLost,
     /// The store failed, or said what no honest one says.
@@ -313,7 +315,9 @@ impl Event {
             Self::Refreshed { failure: Some((failure, aftermath)), .. } => {
                 !matches!((failure.reason, aftermath), (Reason::RefreshRefused, Aftermath::Ended))
             }
-            Self::LoggedOutInFrame { taken, .. } => matches!(taken, Taken::TooMany { .. } | Taken::WithoutRoom),
+            Self::LoggedOutInFrame { taken, .. } => {
+                matches!(taken, Taken::EndedInPart | Taken::EndedToldOnce | Taken::TooMany { .. } | Taken::WithoutRoom)
+            }
             Self::RefreshTokenMissing { .. }
             | Self::EndpointUnusable { .. }
             | Self::AlgorithmsDiffer { .. }
@@ -321,6 +325,7 @@ impl Event {
             | Self::RevocationsForged(_)
             | Self::RevocationsByUnknownKeys(_)
             | Self::RevocationsWithoutRoom(_)
+            | Self::UnprovedWithoutRoom(_)
             | Self::RevocationsLost
             | Self::RevocationsQueueFull
             | Self::RevocationsUnavailable { .. } => true,
@@ -334,6 +339,7 @@ impl Event {
                     | Reason::AccountsTimeout
                     | Reason::AccountsMalformed
                     | Reason::AccountNotCreated
+                    | Reason::TooManyEnds
                     | Reason::RevocationsUnavailable
                     | Reason::SessionTooLarge
                     | Reason::SessionTorn

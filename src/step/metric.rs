@@ -109,6 +109,7 @@ impl Event {
                 return Metric::more("accredit_revocations_of_unknown_table", *number);
             }
             Self::RevocationsWithoutRoom(number) => return Metric::more("accredit_revocations_without_room", *number),
+            Self::UnprovedWithoutRoom(number) => return Metric::more("accredit_frontchannel_logout_not_taken_over", *number),
             Self::RevocationsCurrent(moment) => {
                 return Metric::moment("accredit_revocations_current_timestamp_seconds", "", *moment);
             }
@@ -124,8 +125,10 @@ impl Event {
                 Followed::Verified { .. } => "accredit_security_event_verification",
             },
             Self::LoggedOutInFrame { taken: Taken::Ended, .. } => "accredit_frontchannel_logout",
+            Self::LoggedOutInFrame { taken: Taken::EndedToldOnce, .. } => "accredit_frontchannel_logout_told_once",
+            Self::LoggedOutInFrame { taken: Taken::EndedInPart, .. } => "accredit_frontchannel_logout_in_part",
             Self::LoggedOutInFrame { taken: Taken::TooMany { .. }, .. } => "accredit_frontchannel_logout_over_rate",
-            Self::LoggedOutInFrame { taken: Taken::NotInFrame, .. } => "accredit_frontchannel_logout_not_in_frame",
+            Self::LoggedOutInFrame { taken: Taken::NotInFrame { .. }, .. } => "accredit_frontchannel_logout_not_in_frame",
             Self::LoggedOutInFrame { taken: Taken::WithoutRoom, .. } => "accredit_frontchannel_logout_without_room",
             Self::EndedByOperator { .. } => "accredit_operator_logout",
             Self::RevocationsUnavailable { .. } => "accredit_revocations_unavailable",

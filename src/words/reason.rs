@@ -213,6 +213,8 @@ reasons! {
     AccountMissing = "account_missing",
     /// The user service did not create the account of somebody who came for the first time.
     AccountNotCreated = "account_not_created",
+    /// An operator, or all operators together, ended sessions too often.
+    TooManyEnds = "too_many_ends",
     /// The store in which replicas tell each other which sessions have ended was not reached, or did not acknowledge.
     RevocationsUnavailable = "revocations_unavailable",
     /// The session does not fit into its cookies.

@@ -34,7 +34,7 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 41] = [
+const SUB_ROOMS: [&str; 42] = [
     "access::examples",
     "access::requirement",
     "cli::cases",
@@ -68,6 +68,7 @@ const SUB_ROOMS: [&str; 41] = [
     "oidc::userinfo",
     "session::attempt",
     "session::ended",
+    "session::ended::shared",
     "session::remembered",
     "shell::host",
     "sign_in::redeem",

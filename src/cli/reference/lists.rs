@@ -170,15 +170,12 @@ fn samples() -> Vec<Event> {
         transmitted(Followed::Ended { provider: text(), subject: None, session: None, email: None }),
         transmitted(Followed::Nothing { why: text() }),
         transmitted(Followed::Verified { state: None }),
-        Event::LoggedOutInFrame { request: request(), provider: text(), session: text(), taken: Taken::Ended },
-        Event::LoggedOutInFrame {
-            request: request(),
-            provider: text(),
-            session: text(),
-            taken: Taken::TooMany { told: Some(1) },
-        },
-        Event::LoggedOutInFrame { request: request(), provider: text(), session: text(), taken: Taken::NotInFrame },
-        Event::LoggedOutInFrame { request: request(), provider: text(), session: text(), taken: Taken::WithoutRoom },
+        logged_out_in_frame(Taken::Ended),
+        logged_out_in_frame(Taken::EndedToldOnce),
+        logged_out_in_frame(Taken::EndedInPart),
+        logged_out_in_frame(Taken::TooMany { told: Some(1) }),
+        logged_out_in_frame(Taken::NotInFrame { told: Some(1) }),
+        logged_out_in_frame(Taken::WithoutRoom),
         Event::EndedByOperator { request: request(), end: Box::default() },
         Event::TokenGivenBack { provider: text(), trouble: None },
         Event::TokenGivenBack { provider: text(), trouble: Some(text()) },
@@ -189,6 +186,7 @@ fn samples() -> Vec<Event> {
         Event::RevocationsByUnknownKeys(1),
         Event::RevocationsOfUnknownTable { number: 1, told: true },
         Event::RevocationsWithoutRoom(1),
+        Event::UnprovedWithoutRoom(1),
         Event::RevocationsLost,
         Event::RevocationsUnavailable { failure: failure(), told: true },
         Event::RevocationsAvailable { after: Duration::ZERO },
@@ -200,6 +198,12 @@ fn samples() -> Vec<Event> {
 fn transmitted(followed: Followed) -> Event {
     let (request, text) = (RequestRef::new("", "", "GET", "/"), String::new);
     Event::Transmitted(Box::new(Transmitted { request, transmitter: text(), jti: text(), happened: text(), followed }))
+}
+
+/// A request of front-channel logout of which this became.
+fn logged_out_in_frame(taken: Taken) -> Event {
+    let (request, text) = (RequestRef::new("", "", "GET", "/"), String::new);
+    Event::LoggedOutInFrame { request, provider: text(), session: text(), taken }
 }
 
 /// Every kind of call.
@@ -270,9 +274,10 @@ mod tests {
             Event::LoggedOutInFrame { .. } => 40,
             Event::EndedByOperator { .. } => 41,
             Event::RevocationsOfUnknownTable { .. } => 42,
+            Event::UnprovedWithoutRoom(_) => 43,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=42).collect());
+        assert_eq!(numbers, (0..=43).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,

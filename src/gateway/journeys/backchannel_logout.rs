@@ -84,6 +84,7 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings, token:
         return Err(refused(Failure::new(Reason::LogoutTokenInvalid, "neither sub nor sid")));
     }
     let is_kept = recorded.iter().all(|recorded| recorded.kept);
+    let all_hold = recorded.iter().all(|recorded| recorded.holds);
     let announcements: Vec<_> =
         recorded.into_iter().filter(|recorded| recorded.holds).map(|recorded| recorded.announcement).collect();
     // It is told now, because it holds now, whatever becomes of the request.
@@ -93,7 +94,12 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings, token:
         for announcement in &announcements {
             ended.tell_later(scene.world, announcement);
         }
-        let detail = "there is no room for another end of this provider; see revocations_without_room";
+        let detail = match (all_hold, announcements.is_empty()) {
+            (true, _) => "the end holds at this gateway, but there was no room for it under each of session.keys",
+            (false, false) => "the end holds at this gateway in part, and for the rest of it there is no room",
+            (false, true) => "there is no room for another end of this provider",
+        };
+        let detail = format!("{detail}; see revocations_without_room");
         return Err(Stop { events, ..refused(Failure::new(Reason::RevocationsUnavailable, detail)) });
     }
     let announcing = Announcing { number: announcements.len(), token: named, until };

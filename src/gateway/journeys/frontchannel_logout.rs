@@ -3,16 +3,16 @@
 //! looked at, set or deleted: the name of the provider's session, `sid`, says which sessions end.
 //!
 //! Any page can open this address, so that nothing is proved by it: it ends one `sid` of one provider, and has room and a rate of its
-//! own ([`crate::session::ended::unproved`]). What became of it is never answered: whoever asks learns neither whether there is such
-//! a session, nor whether others sign out at the same time.
+//! own ([`crate::session::ended::unproved`]); the provider's own pages may do it more often than others. What became of it is never
+//! answered: whoever asks learns neither whether there is such a session, nor whether others sign out at the same time.
 
 use crate::authenticate::scene::Scene;
 use crate::config::settings::ProviderSettings;
 use crate::http::message::{Request, Response};
-use crate::http::url::query_parameters;
+use crate::http::url::{Url, query_parameters};
 use crate::oidc::claims::kept_name;
 use crate::oidc::provider::Provider;
-use crate::session::ended::unproved::Taken;
+use crate::session::ended::unproved::ShownBy;
 use crate::step::decision::{Journey, Step};
 use crate::step::event::Event;
 use crate::step::stop::Stop;
@@ -27,6 +27,9 @@ const SESSION: &str = "sid";
 /// What a browser's request is for (Fetch Metadata Request Headers, section 2.1).
 const DESTINATION: &str = "sec-fetch-dest";
 
+/// The page that shows the frame (RFC 9110, section 10.1.3): its origin, or its address.
+const REFERER: &str = "referer";
+
 /// The longest name of a provider's session, in bytes. Some providers seal it.
 const LONGEST_NAME: usize = 2_048;
 
@@ -39,9 +42,10 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSet
     let name = provider.oidc.name.as_str();
     let until = scene.settings.session.nothing_is_left_after(visit.now);
     let taken = if is_in_frame(&visit.request) {
-        scene.background.ended.end_unproved(scene.world, name, &session, until)
+        let shown_by = shown_by(&visit.request, &provider.oidc);
+        scene.background.ended.end_unproved(scene.world, (name, &session), until, shown_by)
     } else {
-        Taken::NotInFrame
+        scene.background.ended.not_in_frame(scene.world)
     };
     let event = Event::LoggedOutInFrame { request: visit.reference(), provider: name.to_owned(), session, taken };
     Ok(Step::answered(answer(&provider.oidc), vec![event]))
@@ -51,6 +55,16 @@ pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSet
 /// makes by the hundred, neither ends anything nor is counted. Old browsers say nothing.
 fn is_in_frame(request: &Request) -> bool {
     !request.headers.contains(DESTINATION) || matches!(request.headers.single(DESTINATION), Some("iframe" | "frame"))
+}
+
+/// Whose page shows the frame. Browsers name the page's origin in `Referer` (Fetch, section 3.2), unless the page asks them not to, and
+/// no page can have them name another. A program can.
+fn shown_by(request: &Request, provider: &Provider) -> ShownBy {
+    let page = request.headers.single(REFERER).and_then(|referer| Url::parse(referer).ok());
+    match page {
+        Some(page) if provider.frame_ancestors().contains(&page.origin()) => ShownBy::ProvidersPage,
+        _ => ShownBy::AnyPage,
+    }
 }
 
 /// Which session of the provider ends, in the form in which sessions keep its name.

@@ -2,8 +2,8 @@
 //! path, and, of everybody, by a condition of its own. The answer does not tell whether there are such sessions.
 //!
 //! The operator gets 202 when the end is recorded for all replicas. While their store is away, the end holds at this one and waits in
-//! the queue, and the answer is 503; it is the same where there was no room for the end under each key. To send the same again does no
-//! harm.
+//! a queue, and the answer is 503; it is the same where there was no room for the end under each key. To send the same again does no
+//! harm. An operator who ends too much, or a program in their name, gets 429, and can still end the sessions of everybody.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,7 +19,8 @@ use crate::gateway::what_ends::end_of;
 use crate::http::body::MediaType;
 use crate::http::message::{Reply, Response};
 use crate::http::return_to::ReturnTo;
-use crate::session::ended::Recorded;
+use crate::session::ended::operators::may_end;
+use crate::session::ended::recorded::Recorded;
 use crate::step::answers::json_answer;
 use crate::step::body::{self, WantedBody};
 use crate::step::decision::{Decision, Journey, Step};
@@ -88,19 +89,26 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, mut passing: Passing<'_>, wanted: W
         // The configuration is refused where the rule is public.
         return Err(Failure::new(Reason::Internal, "the rule lets in who is not known").into());
     };
+    let ending = end_of(settings, &wanted, visit);
+    let (by, by_provider) = (operator.principal.subject.clone(), operator.principal.provider.clone());
+    let ended = &mut scene.background.ended;
+    if !may_end(scene.world, ended.keys(), (&by_provider, &by), &ending) {
+        let detail = "too many sessions or persons at once, or everybody too often; send it again later, or end everybody";
+        return Ok(passing.refused(settings, visit, Failure::new(Reason::TooManyEnds, detail)).widen());
+    }
     let mut id = [0; 16];
     if scene.world.random(&mut id).is_err() {
         let failure = Failure::new(Reason::Internal, "the host gave no random bytes");
         return Ok(passing.refused(settings, visit, failure).widen());
     }
     let (id, by_session) = (URL_SAFE_NO_PAD.encode(id), operator.session_id().map(str::to_owned));
-    let (by, by_provider) = (operator.principal.subject.clone(), operator.principal.provider.clone());
-    let ended = &mut scene.background.ended;
-    let Recorded { announcement, kept, holds } = ended.end(scene.world, &end_of(settings, &wanted, visit));
+    let Recorded { announcement, kept, holds } = ended.end_by_operator(scene.world, &ending);
     if !holds {
-        let detail = "there is no room for another end; see revocations_without_room";
+        let detail = "there is no room for another end by an operator, but of everybody; see revocations_without_room";
         return Ok(passing.refused(settings, visit, Failure::new(Reason::RevocationsUnavailable, detail)).widen());
     }
+    // If the request ends before the store has answered, it is told again.
+    let queued = ended.tell_by_operator(scene.world, &ending, &announcement, kept);
     let told = told_of(
         wanted,
         OperatorsEnd { id: id.clone(), by, by_provider, by_session: by_session.clone(), ..OperatorsEnd::default() },
@@ -108,7 +116,6 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, mut passing: Passing<'_>, wanted: W
     // It is told now, because it holds now, whatever becomes of the request.
     passing.events.push(Event::EndedByOperator { request: visit.reference(), end: Box::new(told) });
     if !kept {
-        let queued = ended.tell_later(scene.world, &announcement);
         let sentence =
             "the end holds at this gateway, but there was no room for it under each of session.keys; send it again later";
         let detail = format!("{sentence}; see revocations_without_room; id {id}");
@@ -116,10 +123,8 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, mut passing: Passing<'_>, wanted: W
         return Ok(telling(step.widen(), of_an_end(sentence, &id, queued)));
     }
     let events = std::mem::take(&mut passing.events);
-    let mut ending = EndingSessions { id, queued: true, note: passing.note(), by_session };
+    let ending = EndingSessions { id, queued, note: passing.note(), by_session };
     let Some(revocations) = &settings.revocations else { return Ok(accepted(ending).after(events)) };
-    // If the request ends before the store has answered, it is told again.
-    ending.queued = ended.tell_when_asked(scene.world, &announcement);
     let call = revocations.store.announce(&[announcement], &[], None);
     Ok(Step::calling(call, AfterReply::from(ending)).after(events))
 }

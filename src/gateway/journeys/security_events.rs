@@ -111,7 +111,7 @@ fn end(
     if let Verification::Event { state } = verification {
         events.push(told("verification", Followed::Verified { state }));
     }
-    let (mut announcements, mut is_kept) = (Vec::new(), true);
+    let (mut announcements, mut is_kept, mut holds) = (Vec::new(), true, true);
     let until = settings.session.nothing_is_left_after(visit.now);
     for end in &ends {
         // Such a token may be sent again for ever. It would only fill tables.
@@ -126,6 +126,7 @@ fn end(
             let matching = End::Matching { provider, sub, sid, address, begun_by: end.before, until };
             let recorded = scene.background.ended.end_as_reported(scene.world, &matching);
             is_kept &= recorded.kept;
+            holds &= recorded.holds;
             if recorded.holds {
                 announcements.push(recorded.announcement);
                 let [sub, sid, email] = [sub, sid, address].map(|part| part.map(str::to_owned));
@@ -137,8 +138,12 @@ fn end(
     // What holds here is told now, to the log and to others, whatever becomes of the rest and of the request.
     if !is_kept {
         scene.background.ended.tell_reported_later(scene.world, &announcements);
-        let detail = "there is no room for another end of this provider; see revocations_without_room";
-        let failure = Failure::new(Reason::RevocationsUnavailable, detail);
+        let detail = match (holds, announcements.is_empty()) {
+            (true, _) => "all ends hold at this gateway, but there was no room for each under each of session.keys",
+            (false, false) => "some ends hold at this gateway, and for others there is no room",
+            (false, true) => "there is no room for another end of this provider",
+        };
+        let failure = Failure::new(Reason::RevocationsUnavailable, format!("{detail}; see revocations_without_room"));
         return Err(Stop { events, ..refused(ErrorCode::InvalidRequest, failure) });
     }
     let Some(revocations) = settings.revocations.as_ref().filter(|_| !announcements.is_empty()) else {

@@ -1,6 +1,7 @@
 //! A provider ends sessions by logout tokens.
 
 mod whose;
+mod without_room;
 
 use serde_json::{Value, json};
 

@@ -258,12 +258,12 @@ fn a_page_that_loads_it_as_an_image_a_script_or_a_document_ends_nothing_and_uses
     ] {
         for number in 0..70 {
             let step = loaded(&mut stage, &format!("sid=made-up-{number}"), destinations);
-            assert_eq!((taken(&step), response(&step)), (Some(Taken::NotInFrame), &answer), "{destinations:?}");
+            let not_in_frame = matches!(taken(&step), Some(Taken::NotInFrame { .. }));
+            assert_eq!((not_in_frame, response(&step)), (true, &answer), "{destinations:?}");
         }
         let step = loaded(&mut stage, "sid=s-1", destinations);
-        let event = step.events.iter().find(|event| matches!(event, Event::LoggedOutInFrame { .. })).unwrap();
-        let line = audit::json(event, &stage.worker.gateway.settings().audit, &|| None).unwrap();
-        assert!(line.contains(r#""ended":false"#) && line.contains("not shown in a frame") && !event.is_trouble(), "{line}");
+        let metrics: Vec<_> = step.events.iter().map(|event| event.metric().name).collect();
+        assert!(metrics.contains(&"accredit_frontchannel_logout_not_in_frame".into()), "{metrics:?}");
     }
     assert!(is_signed_in(&mut stage));
     for destinations in [&["frame"][..], &["iframe"], &[]] {
@@ -272,5 +272,72 @@ fn a_page_that_loads_it_as_an_image_a_script_or_a_document_ends_nothing_and_uses
         stage.browser = Browser::default();
         stage.worker.wait(seconds(1));
         stage.sign_in("/page");
+    }
+}
+
+#[test]
+fn a_flood_of_images_writes_one_line_a_minute_with_a_number_for_each_client_and_is_no_trouble() {
+    let mut stage = signed_in();
+    let flood = |stage: &mut Stage, client: &str| -> Vec<String> {
+        stage.worker.world.client_address = Some(client.to_owned());
+        let steps: Vec<_> = (0..1_000).map(|_| loaded(stage, "sid=s-1", &["image"])).collect();
+        let events = steps.iter().flat_map(|step| &step.events);
+        assert!(events.clone().all(|event| !event.is_trouble()));
+        events.filter_map(|event| audit::json(event, &stage.worker.gateway.settings().audit, &|| None)).collect()
+    };
+    for (client, pause, number) in [("203.0.113.7:1", 0, 1), ("203.0.113.8:1", 0, 1), ("203.0.113.7:1", 60, 2_000)] {
+        stage.worker.wait(seconds(pause));
+        let told = flood(&mut stage, client);
+        let expected = [r#""ended":false"#, "not shown in a frame", &format!(r#""number":{number},"#)];
+        assert!(told.len() == 1 && expected.iter().all(|part| told[0].contains(part)), "{told:?}");
+        assert_eq!(flood(&mut stage, client), Vec::<String>::new());
+    }
+    assert!(is_signed_in(&mut stage));
+}
+
+/// A frame in a page, which the browser names so.
+fn shown_by(stage: &mut Stage, sid: &str, referers: &[&str]) -> Step {
+    let mut fields = vec![("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "iframe")];
+    fields.extend(referers.iter().map(|referer| ("referer", *referer)));
+    stage.worker.begin(Browser::default().send("GET", &format!("{PATH}?sid={sid}"), &fields))
+}
+
+#[test]
+fn a_page_of_another_site_that_uses_up_what_counts_for_an_office_hinders_nobody_there_whom_the_providers_own_page_signs_out() {
+    let written =
+        taking(with("/providers/0/frame_ancestors", json!(["https://login.example.com", "https://sso.example.com:8443"])));
+    for (document, own) in [
+        (
+            taking(document()),
+            &["https://sso.example.com/", "https://sso.example.com/logout?x=y", "https://SSO.example.com:443/"][..],
+        ),
+        (written, &["https://login.example.com/", "https://sso.example.com:8443/logout"]),
+    ] {
+        let mut stage = signed_in_by(&document);
+        for number in 0..60 {
+            assert_eq!(taken(&shown(&mut stage, &format!("sid=made-up-{number}"))), Some(Taken::Ended));
+        }
+        for others in [
+            &[][..],
+            &["https://evil.example/"],
+            &["https://sso.example.com.evil.example/"],
+            &["http://sso.example.com/"],
+            &["https://sso.example.com:444/"],
+            &["https://app.example.com/"],
+            &["https://evil.example/https://sso.example.com/"],
+            &["https://sso.example.com@evil.example/"],
+            &["null"],
+            &["sso.example.com"],
+            &[own[0], own[0]],
+            &[own[0], "https://evil.example/"],
+        ] {
+            let step = shown_by(&mut stage, "made-up", others);
+            assert!(matches!(taken(&step), Some(Taken::TooMany { .. })), "{others:?}");
+        }
+        for (number, own) in own.iter().enumerate() {
+            assert_eq!(taken(&shown_by(&mut stage, &format!("made-up-{number}"), &[own])), Some(Taken::Ended), "{own}");
+        }
+        assert_eq!(taken(&shown_by(&mut stage, "s-1", &[own[0]])), Some(Taken::Ended));
+        assert!(!is_signed_in(&mut stage));
     }
 }

@@ -58,6 +58,6 @@ fn whoever_finds_no_room_for_the_end_of_their_session_is_never_told_that_all_is_
     // The upper 16 bits of a name say in which piece of the table it stands.
     let name = ended.keys()[0].name(1, &[&id.unwrap()]);
     let beside = |number: u64| Mark::new((name & (u64::MAX << 48)) | number, until, Ends::begun_by(now));
-    assert!(ended.take_over(world, vec![("main".to_owned(), (0..5_000).map(beside).collect())], &[]) > 0);
+    assert!(ended.take_over(world, vec![("main".to_owned(), (0..5_000).map(beside).collect())], &[]).proved > 0);
     assert_eq!(outcome(&stage.script("POST", "/api/logout")), (400, "sign_out_incomplete"));
 }

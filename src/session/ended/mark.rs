@@ -93,6 +93,11 @@ impl Mark {
         now < Timestamp::from_seconds(self.until.into())
     }
 
+    /// Whether it ends a session that began at this time, and still matters.
+    pub fn ended(&self, begun: Timestamp, now: Timestamp) -> bool {
+        self.matters(now) && self.ends.end(begun)
+    }
+
     /// What both marks of one name say together.
     pub fn and(self, other: Self) -> Self {
         Self { until: self.until.max(other.until), ends: self.ends.and(other.ends), ..self }

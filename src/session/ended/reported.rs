@@ -3,7 +3,7 @@
 //! transmitter may end is not known here.
 
 use crate::session::ended::pieces::{Pieces, Size};
-use crate::session::ended::queue::Queue;
+use crate::session::ended::shared::queue::Queue;
 use crate::words::world::World;
 
 /// The table of each provider: 1,048,576 marks, each of 16 bytes.

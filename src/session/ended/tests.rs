@@ -1,12 +1,15 @@
 //! What has ended, in several workers, replicas and configurations.
 
+mod operators;
 mod reported;
+mod without_room;
 
 use super::*;
 use crate::session::content::NewSession;
 use crate::session::content::tests::{alice, session};
 use crate::session::ended::mark::Ends;
 use crate::session::ended::testing::keys;
+use crate::words::world::Version;
 use crate::words::world::testing::Still;
 
 /// 2027: marks know no time before 2020.
@@ -24,14 +27,14 @@ fn ended(bytes: &[u8]) -> EndedSessions {
     EndedSessions::new(&keys(bytes), ["idp", "partner"].into_iter(), Some("a store"))
 }
 
-/// Takes over announcements. Returns what each of them was, and how many marks had no room.
+/// Takes over announcements. Returns what each of them was, and how many ends had no room.
 fn hear<'a>(here: &mut EndedSessions, world: &mut Still, told: impl Iterator<Item = &'a [u8]>) -> (Vec<Announced>, usize) {
     let heard = here.read(told);
     let marks = heard.iter().filter_map(|one| match one {
         Announced::Marks(provider, marks) => Some((provider.clone(), marks.clone())),
         _ => None,
     });
-    let without_room = here.take_over(world, marks.collect(), &[]);
+    let without_room = here.take_over(world, marks.collect(), &[]).proved;
     (heard, without_room)
 }
 

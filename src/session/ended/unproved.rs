@@ -1,127 +1,148 @@
 //! What has ended although nobody has proved it: any page can open the address at which a provider says so in the browser. Such ends
-//! have a table, a queue and a rate of their own, so that made-up ones take no room from others, neither here nor in the store that
-//! replicas share. They are never announced again. How an end is proved is not known here.
+//! have a table, queues and a rate of their own, so that made-up ones take no room from others, neither here nor in the store that
+//! replicas share; and each provider has a queue of its own. They are never announced again. How an end is proved is not known here.
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
 
 use crate::crypto::end_key::EndKey;
-use crate::http::address::networks;
 use crate::session::ended::announcement::unproved_announcement;
 use crate::session::ended::mark::Mark;
 use crate::session::ended::names::{Kind, names};
 use crate::session::ended::pieces::{Pieces, Size};
-use crate::session::ended::queue::Queue;
-use crate::session::ended::rate::{Counted, Limit, allows, to_tell};
+pub use crate::session::ended::shared::limits::ShownBy;
+use crate::session::ended::shared::limits::{Client, Untaken};
+use crate::session::ended::shared::outbox::{Left, Outbox, SentBy};
+use crate::session::ended::shared::queue::Queue;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
-/// The table of all providers: 1,048,576 marks, each of 16 bytes. By [`OF_A_PROVIDER`] and a `lifetime` of 8 hours, 30,300 ends of one
-/// provider at one Envoy matter at a time, and as many marks under each key: it has room for thirty times that.
-pub(super) const SIZE: Size = Size { pieces: 1_024, marks: 1_024 };
+/// The table of all providers: 2,097,152 marks, each of 16 bytes. With a `lifetime` of 8 hours, 80,300 ends of one provider at one
+/// Envoy matter at a time, and as many marks under each key: it has room for twenty-three times that.
+pub(super) const SIZE: Size = Size { pieces: 1_024, marks: 2_048 };
 
-/// How many of one provider are taken by each Envoy.
-const OF_A_PROVIDER: Limit = Limit { at_once: 300, period: Duration::from_secs(1) };
-
-/// How many of one client are taken, and of the wider networks that one line and one site may have. Sixty at once are those of one
-/// office behind one address.
-const OF_CLIENTS: [(&str, Limit); 3] = [
-    ("client", Limit { at_once: 60, period: Duration::from_secs(60) }),
-    ("line", Limit { at_once: 60, period: Duration::from_secs(60) }),
-    ("site", Limit { at_once: 120, period: Duration::from_secs(15) }),
-];
-
-/// What the keys in shared data begin with where they are counted.
-const RATE: &str = "accredit/4/ended/unproved/rate";
-
-/// How often it is told of each client that too many came.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
-
-/// The most that wait for the store: somewhat more than are taken at once.
+/// The most of one provider that wait for the store.
 const MOST_WAITING: usize = 512;
 
 /// What became of an end that nobody has proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It holds.
+    /// It holds, and other replicas are told until they know.
     Ended,
+    /// It holds here. Too many of this provider's wait for the store, so that other replicas are told once.
+    EndedToldOnce,
+    /// It holds here, but there was room for it under some keys alone: replicas that have none of these do not know it.
+    EndedInPart,
     /// It does not: too many came from this client, or for this provider.
     TooMany {
         /// How many did not count since that was told last of this client; `None` if it is not to be told now.
         told: Option<u32>,
     },
     /// It does not: the browser did not show it in a frame.
-    NotInFrame,
+    NotInFrame {
+        /// As for [`Taken::TooMany`].
+        told: Option<u32>,
+    },
     /// It does not: the table is full.
     WithoutRoom,
+}
+
+impl Taken {
+    /// Whether it holds here.
+    pub const fn holds(self) -> bool {
+        matches!(self, Self::Ended | Self::EndedToldOnce | Self::EndedInPart)
+    }
 }
 
 /// The ends that nobody has proved.
 pub(super) struct Unproved {
     pub(super) table: Pieces,
-    /// The queue of what other replicas are told; `None` where nobody is.
-    pub(super) queue: Option<Queue>,
-    /// What this worker has put into the queue, and nobody has sent yet.
-    pub(super) unsent: Vec<Vec<u8>>,
+    /// What other replicas are told of each provider, by its name.
+    outboxes: Vec<(String, Outbox)>,
 }
 
 impl Unproved {
     /// Nothing is known yet. `store` names the store that replicas share.
-    pub(super) fn new(store: Option<&str>) -> Self {
-        let queue = store.map(|store| Queue::new(&format!("unproved/{store}"), MOST_WAITING));
-        Self { table: Pieces::new("unproved", SIZE), queue, unsent: Vec::new() }
-    }
-
-    /// Whether the client of the request that is under way may end something once more at this provider; then it is counted. Clients
-    /// whose address is not known are counted as one.
-    ///
-    /// # Errors
-    /// [`Taken::TooMany`].
-    pub(super) fn allows(world: &mut dyn World, keys: &[EndKey], provider: &str, now: Timestamp) -> Result<(), Taken> {
-        let mut networks = world.client_address().as_deref().map(networks).unwrap_or_default();
-        if networks.is_empty() {
-            networks.push(Vec::new());
-        }
-        // The hash is keyed, so that nobody can choose whose place they share.
-        let hash = |network: &Vec<u8>| {
-            let network: String = network.iter().map(|byte| format!("{byte:02x}")).collect();
-            names(keys, Kind::Client, &[&network]).first().copied().unwrap_or_default()
+    pub(super) fn new<'a>(providers: impl Iterator<Item = &'a str>, store: Option<&str>) -> Self {
+        let outbox = |provider: &str| {
+            let queue = store.map(|store| format!("unproved/{provider}/{store}"));
+            (provider.to_owned(), Outbox::new(queue.as_deref(), MOST_WAITING))
         };
-        let clients: Vec<u64> = networks.iter().map(hash).collect();
-        let of_clients = clients.iter().zip(OF_CLIENTS);
-        let mut counted: Vec<_> =
-            of_clients.map(|(client, (name, limit))| Counted::of(&format!("{RATE}/{name}"), *client, limit)).collect();
-        counted.push(Counted::of_all(&format!("{RATE}/provider/{provider}"), OF_A_PROVIDER));
-        if allows(world, &counted, now) {
-            return Ok(());
-        }
-        let widest = clients.last().copied().unwrap_or_default();
-        Err(Taken::TooMany { told: to_tell(world, &format!("{RATE}/told"), widest, TOLD_EVERY, now) })
+        Self { table: Pieces::new("unproved", SIZE), outboxes: providers.map(outbox).collect() }
     }
 
-    /// Ends something at this provider, and leaves it to the queue to tell other replicas. Returns what became of it, and whether the
-    /// table has changed.
+    /// Counts a request of no frame.
+    pub(super) fn not_in_frame(world: &mut dyn World, keys: &[EndKey]) -> Taken {
+        let now = world.now();
+        Taken::NotInFrame { told: client(world, keys).to_tell(world, Untaken::NotInFrame, now) }
+    }
+
+    /// Ends something at this provider, if the client of the request that is under way may end one more; then it is counted. Leaves it
+    /// to the provider's queue to tell other replicas. Returns what became of it, and whether the table has changed.
     pub(super) fn end(
         &mut self,
         world: &mut dyn World,
         keys: &[EndKey],
-        provider: &str,
+        (provider, shown_by): (&str, ShownBy),
         marks: &[Mark],
         now: Timestamp,
     ) -> (Taken, bool) {
+        let client = client(world, keys);
+        if !client.may_end(world, provider, shown_by, now) {
+            return (Taken::TooMany { told: client.to_tell(world, Untaken::TooMany, now) }, false);
+        }
         let (refused, is_changed) = self.table.add(world, marks, now);
-        if !refused.is_empty() {
+        if !refused.is_empty() && refused.len() >= marks.len() {
             return (Taken::WithoutRoom, is_changed);
         }
-        if let Some(queue) = self.queue.as_ref().filter(|_| is_changed) {
-            let announcement = unproved_announcement(keys, provider, marks);
-            // While the store is away, what finds no room there holds here alone.
-            if queue.add(world, &announcement) && self.unsent.len() < MOST_WAITING {
-                self.unsent.push(announcement);
+        let outbox = self.outboxes.iter_mut().find(|(name, _)| name == provider).map(|(_, outbox)| outbox);
+        let left = match outbox.filter(|_| is_changed) {
+            Some(outbox) => outbox.leave(world, &unproved_announcement(keys, provider, marks), SentBy::Tick),
+            None => Left::ToNobody,
+        };
+        let taken = match left {
+            _ if !refused.is_empty() => Taken::EndedInPart,
+            Left::QueueFull => Taken::EndedToldOnce,
+            Left::Queued | Left::ToNobody => Taken::Ended,
+        };
+        (taken, is_changed)
+    }
+
+    /// Whether something is to be sent at once.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.outboxes.iter().any(|(_, outbox)| outbox.has_unsent())
+    }
+
+    /// Takes out what is to be sent at once, at most so many: one of each provider in turn. The rest stays for the next time.
+    pub(super) fn take_unsent(&mut self, most: usize) -> Vec<Vec<u8>> {
+        let mut taken = Vec::new();
+        while taken.len() < most && self.has_unsent() {
+            let room = most.saturating_sub(taken.len());
+            taken.extend(self.outboxes.iter_mut().filter_map(|(_, outbox)| outbox.next_unsent()).take(room));
+        }
+        taken
+    }
+
+    /// What waits to be told to other replicas: one of each provider in turn, the oldest of each first.
+    pub(super) fn waiting(&self, world: &dyn World) -> Vec<Vec<u8>> {
+        let mut queues: Vec<_> = self.queues().map(|queue| queue.waiting(world).into_iter()).collect();
+        let mut waiting = Vec::new();
+        loop {
+            let before = waiting.len();
+            waiting.extend(queues.iter_mut().filter_map(Iterator::next));
+            if waiting.len() == before {
+                return waiting;
             }
         }
-        (Taken::Ended, is_changed)
+    }
+
+    /// The providers' queues.
+    pub(super) fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.outboxes.iter().filter_map(|(_, outbox)| outbox.queue())
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// The client of the request that is under way. The hashes of its networks are keyed, so that nobody can choose whose place they share.
+fn client(world: &dyn World, keys: &[EndKey]) -> Client {
+    Client::of(world, |network| names(keys, Kind::Client, &[network]).first().copied().unwrap_or_default())
+}

@@ -9,6 +9,7 @@ use crate::revocations::exchanged::{Entry, Rest};
 use crate::revocations::store::Store;
 use crate::session::ended::announcement::Announced;
 use crate::session::ended::mark::Mark;
+use crate::session::ended::recorded::WithoutRoom;
 use crate::step::event::Event;
 use crate::upkeep::revocations::again::Marks;
 use crate::upkeep::revocations::shared::Progress;
@@ -42,8 +43,8 @@ pub(super) struct Round {
     last: Option<Cursor>,
     /// What was read, and is not taken over yet.
     told: Vec<(String, Vec<Mark>)>,
-    /// The same, of what nobody has proved.
-    unproved: Vec<Mark>,
+    /// The marks of each end that nobody has proved.
+    unproved: Vec<Vec<Mark>>,
     /// The places of the entries that were read, and whose marks are not taken over yet.
     read: Vec<Cursor>,
     /// All marks in the store, if the round reads everything to find out what the store lacks.
@@ -151,7 +152,7 @@ impl Round {
                     }
                     self.told.push((provider, marks));
                 }
-                Announced::Unproved(marks) => self.unproved.extend(marks),
+                Announced::Unproved(marks) => self.unproved.push(marks),
                 Announced::OfUnknownTable => self.of_unknown_tables = self.of_unknown_tables.saturating_add(1),
                 Announced::ByUnknownKeys | Announced::Forged => {}
             }
@@ -166,8 +167,9 @@ impl Round {
     /// From now on, what was read holds, and is not read again.
     pub(super) fn take_over(&mut self, turn: &mut Turn<'_>, heard: &mut BTreeSet<Cursor>) {
         let (told, unproved) = (std::mem::take(&mut self.told), std::mem::take(&mut self.unproved));
-        let without_room = turn.ended.take_over(turn.world, told, &unproved);
-        turn.events.extend((without_room > 0).then_some(Event::RevocationsWithoutRoom(without_room)));
+        let WithoutRoom { proved, unproved } = turn.ended.take_over(turn.world, told, &unproved);
+        turn.events.extend((proved > 0).then_some(Event::RevocationsWithoutRoom(proved)));
+        turn.events.extend((unproved > 0).then_some(Event::UnprovedWithoutRoom(unproved)));
         heard.extend(self.read.drain(..));
         while heard.len() > MOST_HEARD {
             heard.pop_first();

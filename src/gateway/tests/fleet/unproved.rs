@@ -1,7 +1,6 @@
 //! Ends that nobody has proved, by front-channel logout, at several replicas.
 
 use super::*;
-use crate::session::ended::unproved::Taken;
 
 const PATH: &str = "/api/frontchannel_logout";
 
@@ -21,7 +20,7 @@ fn signed_in(others: usize) -> (Stage, Fleet) {
 /// Opens the address for this sid at the replica of the stage; returns whether it was taken.
 fn open(stage: &mut Stage, sid: &str) -> bool {
     let step = stage.worker.begin(Browser::default().send("GET", &format!("{PATH}?sid={sid}"), &[]));
-    step.events.iter().any(|event| matches!(event, Event::LoggedOutInFrame { taken: Taken::Ended, .. }))
+    step.events.iter().any(|event| matches!(event, Event::LoggedOutInFrame { taken, .. } if taken.holds()))
 }
 
 #[test]
@@ -64,7 +63,13 @@ fn a_hundred_thousand_made_up_sids_write_little_to_the_store_and_every_proved_en
     assert_eq!(fleet.shelf.entries.len(), entries, "then nothing more is written");
     let all: usize = stage.worker.world.memory.borrow().values().map(|(value, _)| value.len()).sum();
     assert!(all < 400_000, "{all}");
-    assert_eq!(fleet.count(|event| matches!(event, Event::RevocationsWithoutRoom(_) | Event::RevocationsQueueFull)), 0);
+    assert_eq!(
+        fleet.count(|event| matches!(
+            event,
+            Event::RevocationsWithoutRoom(_) | Event::UnprovedWithoutRoom(_) | Event::RevocationsQueueFull
+        )),
+        0
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::gateway::tests::stage::{KEY, OTHER_KEY, Stage, Worker, body, changed,
 use crate::session::ended::announcement::Announced;
 use crate::session::ended::end::End;
 use crate::session::ended::mark::{Ends, Mark};
+use crate::step::event::Event;
 
 /// Leaves no room for the end of Alice's sessions under the first `keys` of two.
 fn fill(stage: &mut Stage, document: &Value, keys: usize) {
@@ -14,7 +15,7 @@ fn fill(stage: &mut Stage, document: &Value, keys: usize) {
     let ended = &mut other.gateway.background.ended;
     let (now, until) = (stage.worker.world.now, stage.worker.world.now.plus(seconds(8 * 3_600)));
     let end = End::PersonHere { provider: "main", sub: "alice", begun_by: now, until };
-    let announcement = ended.end(&mut other.world, &end).announcement;
+    let announcement = ended.end_by_operator(&mut other.world, &end).announcement;
     let read = ended.read([announcement.as_slice()].into_iter());
     let [Announced::Marks(table, marks)] = read.as_slice() else { panic!("{read:?}") };
     assert_eq!(marks.len(), 2, "one under each key");
@@ -23,7 +24,7 @@ fn fill(stage: &mut Stage, document: &Value, keys: usize) {
         let beside = |number: u64| Mark::new((mark.name & (u64::MAX << 48)) | number, until, Ends::begun_by(now));
         let full = vec![(table.clone(), (0..5_000).map(beside).collect())];
         let Worker { gateway, world } = &mut stage.worker;
-        assert!(gateway.background.ended.take_over(world, full, &[]) > 0);
+        assert!(gateway.background.ended.take_over(world, full, &[]).proved > 0);
     }
 }
 
@@ -54,4 +55,27 @@ fn an_end_that_has_room_under_no_key_is_refused_and_no_line_says_that_it_holds()
     assert_eq!(outcome(&step), (503, "revocations_unavailable"));
     assert!(told(&step).is_none() && alice_is_in(&mut stage));
     assert_eq!(body(&step)["queued"], Value::Null);
+}
+
+#[test]
+fn an_operator_who_ends_too_much_gets_429_and_when_to_come_back_and_can_still_end_the_sessions_of_everybody() {
+    let (mut stage, operator) = staffed(&with_operators(document()), "admins");
+    let wanted = |number: usize| json!({"provider": "main", "sub": format!("made up {number}")});
+    for number in 0..1_000 {
+        assert_eq!(outcome(&asks(&mut stage, &operator, &wanted(number))), (202, ""), "{number}");
+    }
+    let step = asks(&mut stage, &operator, &wanted(1_000));
+    assert_eq!(outcome(&step), (429, "too_many_ends"));
+    assert!(response(&step).headers.iter().any(|(name, _)| name == "retry-after"));
+    assert!(told(&step).is_none() && alice_is_in(&mut stage));
+    let denied = step.events.iter().any(|event| match event {
+        Event::Denied { subject: Some(by), .. } => by == "olga" && event.is_trouble(),
+        _ => false,
+    });
+    assert!(denied, "the log says who: {:?}", step.events);
+    stage.worker.wait(seconds(1));
+    let again = (0..10).filter(|number| outcome(&asks(&mut stage, &operator, &wanted(1_000 + number))).0 == 202).count();
+    assert_eq!(again, 5);
+    assert_eq!(outcome(&asks(&mut stage, &operator, &json!({"everybody": true}))), (202, ""));
+    assert!(!alice_is_in(&mut stage));
 }

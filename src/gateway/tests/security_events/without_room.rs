@@ -34,7 +34,7 @@ fn fill(stage: &mut Stage, sid: &str) {
     let beside = |number: u64| Mark::new((marks[0].name & (u64::MAX << 48)) | number, until, Ends::begun_by(now));
     let told = vec![(table.clone(), (0..5_000).map(beside).collect())];
     let Worker { gateway, world } = &mut stage.worker;
-    assert!(gateway.background.ended.take_over(world, told, &[]) > 0);
+    assert!(gateway.background.ended.take_over(world, told, &[]).proved > 0);
 }
 
 #[test]
@@ -49,6 +49,12 @@ fn of_a_token_whose_ends_do_not_all_find_room_those_that_do_hold_are_told_to_the
         let token = revoked(&stage, &json!({"format": "opaque", "id": "s-1"}));
         let step = post(&mut stage, &token);
         assert_eq!(verdict(&step), (503, String::new()));
+        let details = step.events.iter().filter_map(|event| match event {
+            Event::Denied { failure, .. } => Some(failure.detail.as_str()),
+            _ => None,
+        });
+        let details: Vec<_> = details.collect();
+        assert!(matches!(details[..], [detail] if detail.starts_with("some ends hold at this gateway, ")), "{details:?}");
         let ended = |event: &Followed| matches!(event, Followed::Ended { provider, .. } if provider == "main");
         assert!(matches!(followed(&step).as_slice(), [only] if ended(only)), "{:?}", followed(&step));
         stage.worker.wait(seconds(1));
