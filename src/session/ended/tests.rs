@@ -201,7 +201,7 @@ fn a_hundred_thousand_requests_read_the_shared_memory_ten_times_a_second() {
     let mut there = ended(&[1]);
     // The first look reads the generations of all tables, and the pieces that the session's names are in.
     assert!(!there.has(&counting, &names, NOW));
-    assert!(counting.1.replace(0) <= 19);
+    assert!(counting.1.replace(0) <= 29);
     for request in 0..100_000_u64 {
         assert!(!there.has(&counting, &names, NOW.plus(Duration::from_micros(request * 10))));
     }

@@ -15,7 +15,8 @@ fn everybody(provider: &str) -> End<'_> {
 /// Fills the piece of a table in which the mark of this end under this key stands, with marks of others.
 fn fill(ended: &mut EndedSessions, world: &mut Still, table: &str, end: &End<'_>, key: usize) {
     let mark = end.marks(&keys(&[1, 2])).1[key];
-    let others: Vec<_> = (0..5_000).map(|number| Mark { name: (mark.name & (u64::MAX << 48)) | number, ..mark }).collect();
+    let beside = |number: u64| Mark::new((mark.name & (u64::MAX << 48)) | number, later(3_600), Ends::begun_by(NOW));
+    let others: Vec<_> = (0..5_000).map(beside).collect();
     assert!(!ended.table(table).add(world, &others, NOW).0.is_empty());
 }
 
