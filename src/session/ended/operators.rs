@@ -19,7 +19,7 @@ use crate::words::world::World;
 const OF_SOME: &str = "operators/some";
 const OF_EVERYBODY: &str = "operators/everybody";
 
-/// The table of sessions and persons: 1,048,576 marks, each of 16 bytes. With a `lifetime` of 8 hours, 148,000 ends of one operator at
+/// The table of sessions and persons: 1,048,576 marks, each of 16 bytes. With a `lifetime` of 8 hours, 151,000 ends of one operator at
 /// one Envoy matter at a time, and as many marks under each key: it has room for six times that.
 const SIZE_OF_SOME: Size = Size { pieces: 1_024, marks: 1_024 };
 

@@ -101,7 +101,7 @@ fn the_same_end_again_changes_nothing_and_waits_for_the_store_once() {
         world.now = later(seconds);
         let recorded = here.end(&mut world, &by_person("idp", "alice", NOW));
         assert!(here.tell_when_asked(&mut world, &recorded.announcement));
-        (recorded.announcement, here.waiting(&world).len(), world.shared(CHANGES).unwrap().value)
+        (recorded.announcement, here.waiting(&world).len(), shared::changes::state(&world))
     });
     assert!(announcements.iter().all(|one| *one == announcements[0] && one.1 == 1));
 }

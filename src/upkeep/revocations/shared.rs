@@ -16,7 +16,7 @@ const VERSION: u8 = 1;
 
 /// The kinds of tables that announcements are for. A further one belongs here: what an earlier build has skipped is then read again,
 /// also by workers of the same process.
-const TABLES: [&str; 3] = ["of a provider", "reported", "unproved"];
+const TABLES: [&str; 4] = ["of a provider", "reported", "unproved", "operators"];
 
 /// How far this process has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
