@@ -32,7 +32,7 @@ fn it_is_told_exactly_whether_an_end_holds_that_had_no_room_under_each_key() {
         stage.provider.claims["sid"] = json!("s-1");
         stage.sign_in("/page");
         fill(&mut stage, &document, keys);
-        let token = token(&stage, &of_sid("s-1"));
+        let token = token(&stage, &json!({"sub": null, "sid": "s-1"}));
         let step = logs_out(&mut stage, &token);
         assert_eq!(outcome(&step), (503, "revocations_unavailable"));
         let details = step.events.iter().filter_map(|event| match event {
