@@ -1,4 +1,4 @@
-//! Who may go where: paths, rules, requirements, what browsers tell about a request, headers for the upstream, what caches are
+//! Who may go where: paths, rules, requirements, protected resources, what browsers tell about a request, headers for the upstream, what caches are
 //! told. This room never knows how an identity was proved, nor how somebody is answered who may not go on.
 
 pub mod believed;
@@ -12,6 +12,7 @@ mod patterns;
 pub mod private;
 pub mod readings;
 pub mod requirement;
+pub mod resources;
 pub mod route;
 pub mod taken;
 #[cfg(test)]

@@ -132,13 +132,29 @@ impl PathMatch {
         }
     }
 
-    fn covers(&self, other: &Self) -> bool {
+    /// Whether every path that fits `other` certainly fits this one. Patterns are compared as texts only.
+    pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, _) => true,
             (Self::SeparatedPrefix(_), Self::Exact(path) | Self::SeparatedPrefix(path)) | (_, Self::Exact(path)) => {
                 self.fits(path)
             }
             _ => self == other,
+        }
+    }
+
+    /// Whether there may be a path that fits both. Of patterns only the beginnings are compared.
+    pub fn touches(&self, other: &Self) -> bool {
+        let below = |path: &str, base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let (mine, theirs) = (self.base(), other.base());
+        below(mine, theirs) || below(theirs, mine)
+    }
+
+    /// The path of [`PathMatch::Exact`] or [`PathMatch::SeparatedPrefix`]; empty for any other.
+    pub fn literal(&self) -> &str {
+        match self {
+            Self::Exact(path) | Self::SeparatedPrefix(path) => path,
+            Self::Any | Self::Glob(_) => "",
         }
     }
 

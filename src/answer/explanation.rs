@@ -48,6 +48,8 @@ pub const fn explanation(reason: Reason) -> Explanation {
         Reason::ConditionFailed => (403, T::AccessDeniedHeading, T::ConditionFailedText, AnotherAccount),
         Reason::ProviderMismatch => (403, T::AccessDeniedHeading, T::ProviderMismatchText, AnotherAccount),
         Reason::CrossSite => (403, T::CrossSiteHeading, T::CrossSiteText, FrontPage),
+        Reason::OriginRefused => (403, T::CrossSiteHeading, T::OriginRefusedText, FrontPage),
+        Reason::ResourceUnknown => (404, T::ResourceUnknownHeading, T::ResourceUnknownText, FrontPage),
         Reason::SignOutUnconfirmed => (403, T::SignOutHeading, T::SignOutText, SignOut),
         Reason::SignOutIncomplete => (400, T::SignOutIncompleteHeading, T::SignOutIncompleteText, FrontPage),
         Reason::PathAmbiguous => (400, T::PathAmbiguousHeading, T::PathAmbiguousText, FrontPage),

@@ -71,6 +71,11 @@ pub(super) const fn french(text: Text) -> &'static str {
             "Pour cette page, vous devez vous connecter auprès d’un autre fournisseur que celui que vous avez utilisé."
         }
         Text::CrossSiteHeading => "Demande extérieure à ce site",
+        Text::OriginRefusedText => {
+            "Une page d’un autre site a envoyé cette demande, et ce site n’a pas le droit d’appeler ce service."
+        }
+        Text::ResourceUnknownHeading => "Rien à cette adresse",
+        Text::ResourceUnknownText => "Aucun service n’a sa description à cette adresse.",
         Text::CrossSiteText => "Rien ne montre que cette demande vient bien de ce site\u{a0}; elle n’a donc pas été exécutée.",
         Text::SignOutHeading => "Se déconnecter\u{a0}?",
         Text::SignOutText => {

@@ -47,6 +47,8 @@ pub struct Context<'a> {
     pub opener: Option<&'a Origin>,
     /// What to tell about bearer tokens.
     pub bearer: BearerChallenge,
+    /// The address of the metadata of the protected resource that the request was for, if it was for one.
+    pub resource_metadata: Option<&'a str>,
     /// The authentication that is required.
     pub demand: &'a Demand,
     /// What a page says to operators, where it may.
@@ -112,7 +114,11 @@ pub fn refuse(reason: Reason, context: &Context<'_>) -> Response {
         let (origin, login, cookie) = (context.origin, context.login, context.cookie_name);
         header("www-authenticate", format!("Cookie realm=\"{origin}\", form-action=\"{login}\", cookie-name=\"{cookie}\""));
     }
-    if let Some(challenge) = bearer_challenge(reason, context) {
+    let challenge = match context.resource_metadata {
+        Some(metadata) => resource_challenge(reason, metadata, context),
+        None => bearer_challenge(reason, context),
+    };
+    if let Some(challenge) = challenge {
         header("www-authenticate", challenge);
     }
     // After too many failures, who refuses says how long to wait.
@@ -155,8 +161,36 @@ fn bearer_challenge(reason: Reason, context: &Context<'_>) -> Option<String> {
     }
 }
 
+/// The challenge of a protected resource (RFC 9728, section 5.1): where its metadata are, and which scopes to ask for (RFC 6750,
+/// section 3). Some clients read one form of it only: one line, all values quoted, no blanks around `=`.
+fn resource_challenge(reason: Reason, metadata: &str, context: &Context<'_>) -> Option<String> {
+    let scope = match &context.bearer {
+        BearerChallenge::Accepted { scope, .. } | BearerChallenge::TokenSent { scope } => scope.as_str(),
+        BearerChallenge::NotAccepted => "",
+    };
+    let error = match reason {
+        Reason::TokenMissing => None,
+        Reason::TokenExpired => Some(("invalid_token", "the token has expired")),
+        Reason::TokenInvalid | Reason::AudienceMissing => Some(("invalid_token", "the token is not accepted")),
+        Reason::TokenAmbiguous => Some(("invalid_request", "the token must come once, in Authorization")),
+        Reason::ScopeMissing => Some(("insufficient_scope", "the token lacks a scope")),
+        // RFC 9470, section 3.
+        Reason::AuthenticationInsufficient => Some(("insufficient_user_authentication", INSUFFICIENT)),
+        _ => return None,
+    };
+    let error = error.into_iter().flat_map(|(error, description)| [("error", error), ("error_description", description)]);
+    let scope = Some(("scope", scope)).filter(|(_, scope)| !scope.is_empty());
+    let all = error.chain([("resource_metadata", metadata)]).chain(scope).map(|(name, value)| (name, value.to_owned()));
+    let demand = (reason == Reason::AuthenticationInsufficient).then(|| context.demand.parameters());
+    let all = all.chain(demand.into_iter().flatten()).map(|(name, value)| format!("{name}=\"{value}\""));
+    Some(format!("Bearer {}", all.collect::<Vec<_>>().join(", ")))
+}
+
 fn offers_sign_in(explanation: &Explanation, context: &Context<'_>) -> bool {
-    explanation.status == 401 && explanation.next == Next::SignIn && !matches!(context.bearer, BearerChallenge::TokenSent { .. })
+    explanation.status == 401
+        && explanation.next == Next::SignIn
+        && context.resource_metadata.is_none()
+        && !matches!(context.bearer, BearerChallenge::TokenSent { .. })
 }
 
 fn page(reason: Reason, explanation: &Explanation, context: &Context<'_>) -> Response {

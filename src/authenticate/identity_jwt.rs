@@ -6,7 +6,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::access::route::Rule;
 use crate::config::settings::Settings;
 use crate::session::jwt::PROVIDER_CLAIM;
 use crate::step::visit::Visit;
@@ -40,7 +39,8 @@ impl IdentityJwts {
         if self.enabled { claims.saturating_mul(2).saturating_add(1_024).saturating_mul(MOST_REMEMBERED) } else { 0 }
     }
 
-    /// The name and value of the header that tells the upstream of this principal; `None` if identity JWTs are not configured.
+    /// The name and value of the header that tells the upstream of this principal; `None` if identity JWTs are not configured. Without an
+    /// `audience`, it is the origin of the request.
     ///
     /// # Errors
     /// [`Reason::Internal`] when it cannot be signed. The request must not go on then: the upstream would take it for anonymous.
@@ -49,13 +49,13 @@ impl IdentityJwts {
         settings: &Settings,
         world: &mut dyn World,
         visit: &Visit,
-        rule: &Rule,
+        audience: Option<&Rc<str>>,
         principal: &Principal,
     ) -> Result<Option<(Rc<str>, String)>, Failure> {
         let Some(identity_jwt) = &settings.identity_jwt else { return Ok(None) };
         let origin: Rc<str> = Rc::from(visit.origin.to_string());
         let issuer = identity_jwt.issuer.clone().unwrap_or_else(|| Rc::clone(&origin));
-        let audience = rule.audience.clone().unwrap_or(origin);
+        let audience = audience.cloned().unwrap_or(origin);
         let name = Rc::clone(&identity_jwt.header);
         let mut signed = self.tokens.take();
         signed.retain(|one| visit.now < one.until);

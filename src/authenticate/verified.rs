@@ -13,7 +13,7 @@ use crate::oidc::bearer::access_token::AccessToken;
 use crate::session::content::Session;
 use crate::session::ended::names::Names;
 use crate::session::open::LetIn;
-use crate::words::principal::{Claims, Principal, Proof};
+use crate::words::principal::{ClaimPath, Claims, Principal, Proof};
 use crate::words::time::Timestamp;
 
 /// The part of a remembered identity's size that is the same for all, in bytes, roughly.
@@ -121,6 +121,10 @@ impl Verified {
     ) -> Self {
         let mut claims = Claims::new();
         settings.kept_claims.iter().for_each(|path| path.take(&mut token.claims, &mut claims));
+        // Each request is asked which resource the token is for.
+        if provider.oidc.bearer.as_ref().is_some_and(|bearer| !bearer.resource_audiences.is_empty()) {
+            ClaimPath::named("aud").take(&mut token.claims, &mut claims);
+        }
         let claims = Rc::new(claims);
         // An application would take a request without a subject header for anonymous. So a token without `sub` is given the
         // client as subject there; conditions only see the token's own claims.

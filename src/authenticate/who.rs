@@ -1,5 +1,6 @@
 //! Who is asking, by the credentials that a rule accepts. It never decides whether they may; the gateway does.
 
+use crate::access::resources::{ProtectedResource, check_audience};
 use crate::access::route::{Credentials, Rule};
 use crate::authenticate::bearer_token::{BearerToken, bearer_token};
 use crate::authenticate::identity::Identity;
@@ -8,20 +9,38 @@ use crate::authenticate::{bearer, freshness, session, session_token};
 use crate::config::settings::Settings;
 use crate::step::event::Event;
 use crate::step::visit::Visit;
+use crate::words::principal::Proof;
 use crate::words::reason::{Failure, Reason};
 
-/// Whether a rule accepts bearer tokens: sessions of ours or tokens of a provider.
-pub fn accepts_tokens(settings: &Settings, rule: &Rule) -> bool {
-    rule.credentials != Credentials::Session && settings.accepts_bearer_tokens()
+/// Whether bearer tokens are accepted, sessions of ours or tokens of a provider: by a rule, or because the request is for a protected
+/// resource.
+pub fn accepts_tokens(settings: &Settings, rule: &Rule, resource: Option<&ProtectedResource>) -> bool {
+    resource.is_some() || (rule.credentials != Credentials::Session && settings.accepts_bearer_tokens_elsewhere())
 }
 
-/// Who is asking, under a rule. If the rule accepts bearer tokens and one came, the cookie is not looked at.
-pub fn who(scene: &mut Scene<'_>, visit: &Visit, rule: &Rule, events: &mut Vec<Event>) -> Identity {
-    if accepts_tokens(scene.settings, rule) {
+/// Who is asking, under a rule. If the rule accepts bearer tokens and one came, the cookie is not looked at. For a protected resource,
+/// nothing counts but a provider's token that is meant for it.
+pub fn who(
+    scene: &mut Scene<'_>,
+    visit: &Visit,
+    rule: &Rule,
+    resource: Option<&ProtectedResource>,
+    events: &mut Vec<Event>,
+) -> Identity {
+    let settings = scene.settings;
+    if resource.is_some() {
+        let identity = match bearer_token(visit) {
+            BearerToken::Present(token) => bearer::authenticate(scene, visit, token, events),
+            BearerToken::Ambiguous => Identity::Unknown(Failure::new(Reason::TokenAmbiguous, "")),
+            BearerToken::Absent => Identity::Unknown(Failure::new(Reason::TokenMissing, "")),
+        };
+        return meant_for(settings, resource, identity);
+    }
+    if accepts_tokens(settings, rule, None) {
         match bearer_token(visit) {
             BearerToken::Present(token) => {
                 let ours = session_token::authenticate(scene, visit, token, events);
-                return ours.unwrap_or_else(|| bearer::authenticate(scene, visit, token, events));
+                return ours.unwrap_or_else(|| meant_for(settings, None, bearer::authenticate(scene, visit, token, events)));
             }
             BearerToken::Ambiguous => return Identity::Unknown(Failure::new(Reason::TokenAmbiguous, "")),
             BearerToken::Absent if rule.credentials == Credentials::Bearer => {
@@ -31,6 +50,26 @@ pub fn who(scene: &mut Scene<'_>, visit: &Visit, rule: &Rule, events: &mut Vec<E
         }
     }
     by_cookie(scene, visit, events)
+}
+
+/// The same, unless it is by a token for something else than was asked for: a token for a protected resource counts there alone, and
+/// no other token counts there (RFC 8707, section 2; RFC 9728, section 7.4).
+pub fn meant_for(settings: &Settings, resource: Option<&ProtectedResource>, identity: Identity) -> Identity {
+    let Identity::Known(verified, _) = &identity else { return identity };
+    let principal = &verified.principal;
+    if principal.proof != Proof::BearerToken {
+        return identity;
+    }
+    let checked = match resource {
+        Some(resource) => resource.check_token(principal),
+        None => {
+            let accepted = settings.provider(&principal.provider).and_then(|provider| provider.oidc.bearer.as_ref());
+            // Whether a token without `aud` is accepted was decided when it was verified.
+            let mixed = accepted.filter(|bearer| !bearer.resource_audiences.is_empty() && principal.claims.contains_key("aud"));
+            mixed.map_or(Ok(()), |bearer| check_audience(principal, &bearer.audiences))
+        }
+    };
+    checked.map_or_else(|detail| Identity::invalid_token(&detail), |()| identity)
 }
 
 /// Who is asking, by the session's cookie alone.

@@ -9,6 +9,7 @@ use crate::access::identity_jwt::IdentityJwt;
 use crate::access::readings::Readings;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::kept_members::KeptMembers;
+use crate::access::resources::ProtectedResources;
 use crate::access::route::Rules;
 use crate::accounts::UserService;
 use crate::accounts::template::Template;
@@ -59,6 +60,8 @@ pub struct Settings {
     pub wait: Duration,
     /// All rules, the last resort included: a request that matches none must be signed in.
     pub rules: Rules,
+    /// The protected resources, where only tokens count that are for them.
+    pub resources: ProtectedResources,
     /// Judges paths that are not plain; `None` where no rule allows any of them.
     pub readings: Option<Readings>,
     /// Named conditions that the metadata of Envoy's routes may name.
@@ -348,6 +351,13 @@ impl Settings {
     /// application's.
     pub fn accepts_bearer_tokens(&self) -> bool {
         self.session.as_bearer().is_some() || self.accepts_provider_tokens()
+    }
+
+    /// Whether they are accepted outside of protected resources.
+    pub fn accepts_bearer_tokens_elsewhere(&self) -> bool {
+        let by_provider =
+            |provider: &ProviderSettings| provider.oidc.bearer.as_ref().is_some_and(|bearer| !bearer.audiences.is_empty());
+        self.session.as_bearer().is_some() || self.providers.iter().any(by_provider)
     }
 
     /// Whether bearer tokens of any provider are accepted.

@@ -17,6 +17,7 @@ mod large;
 mod meant;
 mod operator_logout;
 mod pages;
+mod resources;
 mod rules;
 mod sentences;
 mod several;

@@ -22,6 +22,7 @@ use crate::config::access::policies::RoutePoliciesShape;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::config::access::requirements::written;
 use crate::config::access::requirements::written::RequirementShape;
+use crate::config::access::resources::{self, ResourceShape, audiences_of, resources};
 use crate::config::access::rules::otherwise;
 use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
 use crate::config::pages::site::{self as pages, Beside, HelpShape, SiteShape, check_logo, site, warn_of_diagnosis};
@@ -96,6 +97,10 @@ shape! {
         /// whether the pass after a redirect that Envoy follows itself knows who was asking
         /// Default: `false`
         internal_redirects: bool = default,
+        /// what clients such as agents find the way into by themselves, with tokens for it alone: [protected
+        /// resources](#protected-resources)
+        /// Default: `[]`
+        resources: Vec<Checked<ResourceShape>> = default,
         /// who may go where: the first rule that matches decides
         /// Default: sign-in is required everywhere
         rules: Vec<Checked<RuleShape>> = default,
@@ -183,6 +188,8 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         (Ok(endpoints), Ok(origins), Ok(rules)) => check_rule(endpoints.operator_logout.as_deref(), origins, rules, refusals),
         _ => Ok(()),
     };
+    let of_resources = resources::Ground { origins: &ground.origins, providers: &ground.providers, rules: &rules };
+    let resources = resources(written.resources, &of_resources, &mut warnings, refusals);
     let logo = match (&site, &ground.origins, &rules) {
         (Ok(site), Ok(origins), Ok(rules)) => {
             warnings.extend(warn_of_diagnosis(site, origins));
@@ -194,7 +201,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     // Every part was checked. From here on, a part that was refused refuses the whole configuration.
     logo?;
     operators?;
-    let rules = rules?;
+    let (rules, resources) = (rules?, resources?);
     let (sessions, accounts, endpoints) = (sessions?, signing_in.accounts.settings?, signing_in.answered.endpoints?);
     let bound = Bound {
         claims: &sessions.kept_claims,
@@ -202,7 +209,11 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         forward: sessions.forward,
         follow_provider: sessions.settings.follow_provider,
     };
-    let providers = bound_providers(ground.providers.all()?, accounts.as_ref(), &endpoints, &bound);
+    let mut providers = ground.providers.all()?;
+    for (name, bearer) in providers.iter_mut().filter_map(|provider| Some((&provider.name, provider.bearer.as_mut()?))) {
+        bearer.resource_audiences = audiences_of(&resources, name);
+    }
+    let providers = bound_providers(providers, accounts.as_ref(), &endpoints, &bound);
     let password = signing_in.password?.map(|password| bound_password(password, accounts.as_ref(), &bound));
     Ok(Settings {
         origins: ground.origins?,
@@ -217,6 +228,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         wait: sign_in?.wait,
         readings: Readings::new(&rules, &answered),
         rules,
+        resources,
         policies: access.policies?,
         may_end_everybody: access.may_end_everybody?,
         route_policies: access.route_policies?,

@@ -3,10 +3,12 @@
 
 mod backchannel_logout;
 mod by_published_keys;
+mod challenge;
 mod frontchannel_logout;
 mod guard;
 mod judge;
 mod operator_logout;
+mod protected_resource;
 mod published;
 mod security_events;
 mod sign_out;
@@ -174,6 +176,9 @@ fn chosen(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey {
     let called_back = settings.providers.iter().find(|provider| provider.oidc.signs_in() && provider.callback == path);
     let shown_by = settings.providers.iter().find(|provider| is(&provider.frontchannel_logout));
     let posted_to = settings.providers.iter().find(|provider| is(&provider.backchannel_logout));
+    if let Some(found) = settings.resources.well_known(&visit.origin, path) {
+        return widened(protected_resource::metadata(visit, found));
+    }
     // Without a provider, the paths of login and callback are empty, and no request has an empty path.
     if path == endpoints.login {
         widened(begin::login(scene, visit, Ending::Session))

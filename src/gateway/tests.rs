@@ -45,6 +45,7 @@ mod provider_errors;
 mod refresh;
 mod refused_session;
 mod repeated;
+mod resources;
 mod roles;
 mod rules;
 mod security_events;

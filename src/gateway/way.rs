@@ -128,7 +128,8 @@ fn guarded(scene: &mut Scene<'_>, request: Request, origin: Origin) -> Option<Gu
     let rule = rule_of(settings, scene.world, &visit).ok()?.into_owned();
     let (method, host) = (&visit.request.method, visit.origin.host());
     let passed_over = passed_over(&settings.rules, method, host, &visit.request.path);
-    let who = Who::from(who(scene, &visit, &rule, &mut Vec::new()));
+    let resource = visit.resource(settings);
+    let who = Who::from(who(scene, &visit, &rule, resource, &mut Vec::new()));
     let condition = match &who {
         Who::Known(verified) => {
             let skew = settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);

@@ -70,8 +70,10 @@ impl Visit {
             _ => settings.endpoints.login.as_str(),
         };
         let sign_in = format!("{login}?{query}");
+        // Whoever calls a protected resource is a program, whatever it accepts.
+        let resource_metadata = self.resource(settings).map(|resource| resource.metadata.as_str());
         let context = Context {
-            page: browser::wants_page(&self.request),
+            page: resource_metadata.is_none() && browser::wants_page(&self.request),
             request_id: &self.request_id,
             origin: &origin,
             login,
@@ -93,6 +95,7 @@ impl Visit {
             visitor,
             opener: self.opener(settings),
             bearer,
+            resource_metadata,
             demand: &demand,
             diagnosis: diagnosis(settings, failure, rule.as_deref()),
         };
@@ -298,6 +301,7 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, reader: Reader<'_>, request: Re
         visitor: None,
         opener: None,
         bearer: BearerChallenge::NotAccepted,
+        resource_metadata: None,
         demand: &Demand::default(),
         diagnosis: diagnosis(settings, &failure, None),
     };

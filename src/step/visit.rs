@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::access::resources::ProtectedResource;
+use crate::config::settings::Settings;
 use crate::http::body::Body;
 use crate::http::message::{CookieEdit, Request};
 use crate::http::return_to::ReturnTo;
@@ -74,6 +76,11 @@ impl Visit {
     /// front wrote; it only helps to explain a failure.
     pub fn lost_https(&self) -> bool {
         self.origin.is_https() && self.request.headers.single("x-forwarded-proto") == Some("http")
+    }
+
+    /// The protected resource that the request is for; `None` of nearly all.
+    pub fn resource<'a>(&self, settings: &'a Settings) -> Option<&'a ProtectedResource> {
+        settings.resources.find(&self.origin, &self.request.path)
     }
 
     /// The request as events name it.

@@ -70,6 +70,10 @@ reasons! {
     SignOutUnconfirmed = "sign_out_unconfirmed",
     /// A session or token that came to the logout endpoint cannot be ended there.
     SignOutIncomplete = "sign_out_incomplete",
+    /// A page of another origin called a protected resource, or the request has an `Origin` that cannot be read in one way only.
+    OriginRefused = "origin_refused",
+    /// No protected resource has its metadata at this address.
+    ResourceUnknown = "resource_unknown",
     /// The path can be read in two ways.
     PathAmbiguous = "path_ambiguous",
     /// The method is not a token of upper-case letters.

@@ -293,9 +293,14 @@ fn authenticated(demand: &Demand, claims: &Claims, moment: Moment) -> Truth {
     any_true([class.not(), age.not()].into_iter()).not()
 }
 
+/// Whether a text can be a scope (RFC 6749, section 3.3), so that it can stand in a challenge.
+pub fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+}
+
 /// The scopes of a bearer token: from `scope` and `scp`, each a text with spaces between them or a list of texts. `None` when
 /// there are none, or when one of both is anything else.
-fn scopes(claims: &Claims) -> Option<Vec<&str>> {
+pub fn scopes(claims: &Claims) -> Option<Vec<&str>> {
     let mut scopes = Vec::new();
     for claim in [claims.get("scope"), claims.get("scp")].into_iter().flatten() {
         match claim {

@@ -20,6 +20,7 @@ fn context(page: bool, site: &Site) -> Context<'_> {
         visitor: None,
         opener: None,
         bearer: BearerChallenge::NotAccepted,
+        resource_metadata: None,
         demand: &NOTHING,
         diagnosis: None,
     }

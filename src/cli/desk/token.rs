@@ -118,7 +118,15 @@ pub(super) fn made(
         claims.entry(name).or_insert(value);
     };
     default("iss", json!(provider.oidc.issuer()));
-    default("aud", json!(accepted.audiences.first()));
+    // A token for each resource is one for the resource of the request.
+    let audiences: Vec<_> = accepted.audiences.first().into_iter().chain(&accepted.resource_audiences).collect();
+    default(
+        "aud",
+        match audiences.as_slice() {
+            [only] => json!(only),
+            several => json!(several),
+        },
+    );
     default("exp", json!(now.seconds().saturating_add(LIFETIME)));
     let algorithm = accepted.algorithms.first().map_or("", |algorithm| algorithm.as_str()).to_owned();
     let typ = (accepted.kind == TokenKind::AtJwt).then(|| "at+jwt".to_owned());

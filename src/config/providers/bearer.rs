@@ -21,8 +21,9 @@ const MOST_KEYS: usize = 16;
 
 shape! {
     pub(super) struct BearerShape {
-        /// one of these must be in `aud`
-        pub(super) audiences: Vec<Checked<String>> where list(named("text")).at_least(1),
+        /// one of these must be in `aud`, outside of [`resources`](#protected-resources)
+        /// Default: none, where a resource accepts this provider's tokens; they are accepted there alone
+        pub(super) audiences: Option<Vec<Checked<String>>> where list(named("text")).at_least(1),
         /// [as for ID tokens](#providers); with `secret`, only `[HS256]`
         /// Default: `[RS256, PS256, ES256]`
         pub(super) algorithms: Option<Vec<Checked<String>>>
@@ -101,7 +102,10 @@ impl BearerShape {
 
 /// Checks which tokens of a provider are accepted.
 pub(super) fn bearer(path: &str, shape: BearerShape, refusals: &mut Refusals) -> Checked<Bearer> {
-    let audiences = shape.audiences.and_then(|audiences| self::audiences(path, audiences, refusals));
+    let audiences = shape.audiences.and_then(|audiences| match audiences {
+        Some(audiences) => self::audiences(path, audiences, refusals),
+        None => Ok(Vec::new()),
+    });
     let kind = shape.kind.map(|kind| match kind {
         TokenKindWord::AccessToken => TokenKind::AccessToken,
         TokenKindWord::AtJwt => TokenKind::AtJwt,
@@ -132,7 +136,7 @@ pub(super) fn bearer(path: &str, shape: BearerShape, refusals: &mut Refusals) ->
     });
     let (keys, algorithms) = keys?;
     let (audiences, kind, introspection) = (audiences?, kind?, introspection?);
-    Ok(Bearer { audiences, algorithms, kind, forward: shape.forward?, introspection, keys })
+    Ok(Bearer { audiences, resource_audiences: Vec::new(), algorithms, kind, forward: shape.forward?, introspection, keys })
 }
 
 /// Checks the keys of a JWK set, at this path, and the algorithms at the other, which they must be for.

@@ -28,7 +28,8 @@ pub(super) fn guard(
 ) -> Journey<Asking> {
     match judged(scene, visit, introspected, events)? {
         Judged::Passes(Passing { rule, who, renewal, events }) => {
-            let guarded = Guarded { settings: scene.settings, visit, rule: &rule };
+            let resource = visit.resource(scene.settings);
+            let guarded = Guarded { settings: scene.settings, visit, rule: &rule, resource };
             Ok(guarded.forward(scene.world, who.as_deref(), renewal, events))
         }
         Judged::Otherwise(step) => Ok(step),
@@ -43,11 +44,12 @@ impl Guarded<'_> {
         renewal: Option<Box<Renewal>>,
         mut events: Vec<Event>,
     ) -> Step<Asking> {
-        let Self { settings, visit, rule } = self;
+        let Self { settings, visit, rule, resource } = self;
         let headers = &visit.request.headers;
         let mut add = verified.map(|verified| Rc::clone(&verified.headers)).unwrap_or_default();
         if let Some(verified) = verified {
-            match verified.identity_jwts.header(settings, world, visit, rule, &verified.principal) {
+            let audience = rule.audience.as_ref().or(resource.map(|resource| &resource.uri));
+            match verified.identity_jwts.header(settings, world, visit, audience, &verified.principal) {
                 Ok(None) => {}
                 // A claim may be configured for the same header: the identity JWT stands alone there.
                 Ok(Some(header)) => {
@@ -92,14 +94,18 @@ impl Guarded<'_> {
         }
     }
 
-    /// Whether `Authorization` is removed: where bearer tokens are accepted, the upstream gets one only if its provider's tokens
+    /// Whether `Authorization` is removed: always before a protected resource, whose server must not see a token that a client got for it
+    /// (MCP, Authorization, access token privilege restriction). Elsewhere, where bearer tokens are accepted, the upstream gets one only if its provider's tokens
     /// are forwarded. An invalid one is removed too, because the upstream might accept it.
     fn takes_token_away(self, verified: Option<&Verified>) -> bool {
         if self.visit.earlier_pass.as_ref().is_some_and(|earlier| earlier.withheld.token) {
             return true;
         }
+        if self.resource.is_some() {
+            return self.visit.request.headers.contains("authorization");
+        }
         let Some(verified) = verified.filter(|verified| verified.principal.proof == Proof::BearerToken) else {
-            return accepts_tokens(self.settings, self.rule) && !matches!(bearer_token(self.visit), BearerToken::Absent);
+            return accepts_tokens(self.settings, self.rule, None) && !matches!(bearer_token(self.visit), BearerToken::Absent);
         };
         let provider = self.settings.provider(&verified.principal.provider);
         !provider.and_then(|provider| provider.oidc.bearer.as_ref()).is_some_and(|bearer| bearer.forward)

@@ -10,14 +10,16 @@ use crate::access::browser;
 use crate::access::requirement::Requirement;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::{Case, Moment, is_authenticated};
-use crate::access::route::{Credentials, Rule, Unauthenticated};
-use crate::answer::refusal::{BearerChallenge, Visitor};
+use crate::access::resources::ProtectedResource;
+use crate::access::route::{Rule, Unauthenticated};
+use crate::answer::refusal::Visitor;
 use crate::authenticate::bearer_token::{BearerToken, bearer_token, is_in_address};
 use crate::authenticate::identity::{Asking, Identity};
 use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
-use crate::authenticate::who::{accepts_tokens, who};
+use crate::authenticate::who::{accepts_tokens, meant_for, who};
 use crate::config::settings::Settings;
+use crate::gateway::journeys::challenge::challenge;
 use crate::http::message::Request;
 use crate::session::attempt::{Attempt, Ending};
 use crate::session::cookie;
@@ -66,6 +68,8 @@ pub(super) struct Guarded<'a> {
     pub(super) settings: &'a Settings,
     pub(super) visit: &'a Visit,
     pub(super) rule: &'a Rule,
+    /// The protected resource that it is for.
+    pub(super) resource: Option<&'a ProtectedResource>,
 }
 
 /// What a rule says of a request.
@@ -99,19 +103,23 @@ pub(super) fn judged<'a>(
     mut events: Vec<Event>,
 ) -> Result<Judged<'a>, Failure> {
     let settings = scene.settings;
+    let resource = visit.resource(settings);
+    if let Some(Err(detail)) = resource.map(|resource| resource.check_origin(&visit.origin, &visit.request.headers)) {
+        return Err(Failure::new(Reason::OriginRefused, detail));
+    }
     let rule = tightened(settings, scene.world, visit)?;
-    let guarded = Guarded { settings, visit, rule: &rule };
-    if accepts_tokens(settings, &rule) && is_in_address(visit) {
+    let guarded = Guarded { settings, visit, rule: &rule, resource };
+    if accepts_tokens(settings, &rule, resource) && is_in_address(visit) {
         let failure = Failure::new(Reason::TokenAmbiguous, "access_token in the query");
         return Ok(Judged::Otherwise(guarded.deny(None, failure, events)));
     }
     let identity = match introspected {
         ByIntrospection::Answered(identity)
-            if accepts_tokens(settings, &rule) && matches!(bearer_token(visit), BearerToken::Present(_)) =>
+            if accepts_tokens(settings, &rule, resource) && matches!(bearer_token(visit), BearerToken::Present(_)) =>
         {
-            identity
+            meant_for(settings, resource, identity)
         }
-        ByIntrospection::Answered(_) | ByIntrospection::NotAsked => who(scene, visit, &rule, &mut events),
+        ByIntrospection::Answered(_) | ByIntrospection::NotAsked => who(scene, visit, &rule, resource, &mut events),
     };
     let unsafe_across_sites = guarded.is_unsafe_across_sites(&identity);
     let (who, renewal) = match (identity, &rule.require) {
@@ -142,7 +150,7 @@ impl<'a> Passing<'a> {
     /// Whether the request may pass with this condition added to the rule.
     pub(super) fn and(self, scene: &mut Scene<'a>, visit: &Visit, condition: &Condition) -> Judged<'a> {
         let rule = Rule { require: self.rule.require.and(condition), ..self.rule.into_owned() };
-        let guarded = Guarded { settings: scene.settings, visit, rule: &rule };
+        let guarded = Guarded { settings: scene.settings, visit, rule: &rule, resource: visit.resource(scene.settings) };
         if let Some((verified, Err((failure, moment)))) = self.who.as_deref().map(|verified| (verified, guarded.meets(verified)))
         {
             return Judged::Otherwise(guarded.forbidden(scene, verified, moment, failure, self.events));
@@ -152,7 +160,11 @@ impl<'a> Passing<'a> {
 
     /// Refuses the request all the same.
     pub(super) fn refused(self, settings: &Settings, visit: &Visit, failure: Failure) -> Step<Asking> {
-        Guarded { settings, visit, rule: &self.rule }.deny(self.who.as_deref(), failure, self.events)
+        Guarded { settings, visit, rule: &self.rule, resource: visit.resource(settings) }.deny(
+            self.who.as_deref(),
+            failure,
+            self.events,
+        )
     }
 
     /// What Envoy's access log can print of it.
@@ -216,7 +228,7 @@ impl Guarded<'_> {
     }
 
     fn unauthenticated(self, scene: &mut Scene<'_>, failure: Failure, mut events: Vec<Event>) -> Step<Asking> {
-        let Self { settings, visit, rule } = self;
+        let Self { settings, visit, rule, .. } = self;
         // Whoever sends a bearer token is a program, and a sign-in would not make the token valid.
         let could_sign_in = matches!(failure.reason, Reason::SessionMissing | Reason::SessionExpired | Reason::SessionInvalid);
         let provider = rule.require.provider();
@@ -303,7 +315,7 @@ impl Guarded<'_> {
         before: Before,
         events: Vec<Event>,
     ) -> Step<Asking> {
-        let Self { settings, visit, rule } = self;
+        let Self { settings, visit, rule, .. } = self;
         let options = SignInOptions {
             ending: Ending::Session,
             provider: provider.map(str::to_owned),
@@ -321,8 +333,12 @@ impl Guarded<'_> {
         step
     }
 
-    /// Whether somebody who must sign in is redirected to a provider rather than refused.
+    /// Whether somebody who must sign in is redirected to a provider rather than refused. Clients of a protected resource never are: they
+    /// sign in by themselves, and take a redirect for a failure.
     fn redirects(self) -> bool {
+        if self.resource.is_some() {
+            return false;
+        }
         match self.rule.unauthenticated {
             Unauthenticated::ByNavigation => browser::is_navigation(&self.visit.request),
             Unauthenticated::Redirect => {
@@ -335,7 +351,7 @@ impl Guarded<'_> {
 
     /// Refuses the request.
     pub(super) fn deny(self, verified: Option<&Verified>, failure: Failure, mut events: Vec<Event>) -> Step<Asking> {
-        let Self { settings, visit, rule } = self;
+        let Self { settings, visit, rule, .. } = self;
         let signs_in = |name: &&str| settings.sign_in_provider(Some(name)).is_some();
         let visitor = verified.map(|verified| Visitor {
             name: verified.principal.name(),
@@ -343,7 +359,7 @@ impl Guarded<'_> {
             provider: rule.require.provider().filter(signs_in).map(str::to_owned),
         });
         let demand = rule.require.demand().unwrap_or_default();
-        let (rule_name, bearer) = (Some(Rc::clone(&rule.name)), self.bearer_challenge(verified));
+        let (rule_name, bearer) = (Some(Rc::clone(&rule.name)), challenge(settings, rule, self.resource, verified));
         let circumstances = Circumstances { rule: rule_name, visitor, bearer, demand, further: Vec::new() };
         let mut response = visit.refusal_under(settings, &failure, &visit.return_to(), circumstances);
         if failure.reason == Reason::SessionExpired {
@@ -357,18 +373,5 @@ impl Guarded<'_> {
         events.push(Event::Outcome(Outcome::of_status(response.status)));
         let note = Note { subject, rule: Some(Rc::clone(&rule.name)), diverted: None };
         Step { events, note, ..Step::new(Decision::Respond(response)) }
-    }
-
-    fn bearer_challenge(self, verified: Option<&Verified>) -> BearerChallenge {
-        let scope = match &self.rule.require {
-            Requirement::When(condition) => condition.scopes().join(" "),
-            Requirement::Public | Requirement::Authenticated => String::new(),
-        };
-        let by_token = verified.is_some_and(|verified| verified.principal.proof == Proof::BearerToken);
-        match accepts_tokens(self.settings, self.rule) {
-            false => BearerChallenge::NotAccepted,
-            true if by_token => BearerChallenge::TokenSent { scope },
-            true => BearerChallenge::Accepted { scope, only: self.rule.credentials == Credentials::Bearer },
-        }
     }
 }

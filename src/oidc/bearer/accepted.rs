@@ -8,8 +8,12 @@ use crate::crypto::key::{Algorithm, KeySet};
 /// Which tokens of a provider are accepted as bearer tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bearer {
-    /// The accepted audiences: one of them must be in `aud`.
+    /// The audiences that are accepted outside of protected resources: one of them must be in `aud`. If there are none, no token of
+    /// this provider is accepted there.
     pub audiences: Vec<String>,
+    /// The audiences of the protected resources that accept its tokens. A token for one of them is for that resource alone, which the
+    /// gateway checks for each request.
+    pub resource_audiences: Vec<String>,
     /// The algorithms that the tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
     /// The kind of token that is accepted.

@@ -170,8 +170,8 @@ pub(super) fn issuer(claims: &Claims, provider: &Provider) -> Result<(), Failure
 }
 
 pub(super) fn audience(claims: &Claims, accepted: &Bearer) -> Result<(), Failure> {
-    let is_ours =
-        |audience: &Value| audience.as_str().is_some_and(|audience| accepted.audiences.iter().any(|ours| ours == audience));
+    let all = || accepted.audiences.iter().chain(&accepted.resource_audiences);
+    let is_ours = |audience: &Value| audience.as_str().is_some_and(|audience| all().any(|ours| ours == audience));
     let found = claims.get("aud");
     let ours = match found {
         Some(Value::Array(audiences)) => audiences.iter().any(is_ours),
@@ -182,7 +182,8 @@ pub(super) fn audience(claims: &Claims, accepted: &Bearer) -> Result<(), Failure
         return Ok(());
     }
     let found = found.map_or_else(|| "none".to_owned(), |found| quote(&found.to_string()));
-    Err(invalid(format!("expected aud {}, found {found}", quote(&accepted.audiences.join(" or ")))))
+    let expected = all().map(String::as_str).collect::<Vec<_>>().join(" or ");
+    Err(invalid(format!("expected aud {}, found {found}", quote(&expected))))
 }
 
 /// Checks the times, as far as they are there, and returns `exp`.

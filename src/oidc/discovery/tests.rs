@@ -69,6 +69,7 @@ fn with_bearer() -> Provider {
     };
     let bearer = Bearer {
         audiences: vec!["api".into()],
+        resource_audiences: vec![],
         kind: TokenKind::AccessToken,
         keys: BearerKeys::Published,
         algorithms: vec![Algorithm::ES256],

@@ -84,7 +84,9 @@ impl Crowd {
             }
             for provider in &settings.providers {
                 crowd.skews.insert(provider.oidc.clock_skew.as_secs());
-                crowd.audiences.extend(provider.oidc.bearer.iter().flat_map(|bearer| bearer.audiences.clone()));
+                let accepted =
+                    provider.oidc.bearer.iter().flat_map(|bearer| bearer.audiences.iter().chain(&bearer.resource_audiences));
+                crowd.audiences.extend(accepted.cloned());
             }
             crowd.session_tokens |= settings.session.as_bearer().is_some();
         }

@@ -30,6 +30,7 @@ fn token(change: &Value) -> Secret {
 fn bearer() -> Bearer {
     Bearer {
         audiences: vec!["orders".to_owned()],
+        resource_audiences: vec![],
         algorithms: vec![Algorithm::RS256],
         kind: TokenKind::AccessToken,
         forward: false,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::access::requirement::condition::Condition;
-use crate::access::requirement::test::Test;
+use crate::access::requirement::test::{Test, is_scope};
 use crate::config::access::requirements::known::Known;
 use crate::config::access::requirements::written::{ConditionShape, EMPTY_SEPARATOR, NEWEST, OLDEST};
 use crate::config::reading::nearest::did_you_mean;
@@ -144,9 +144,7 @@ fn values(path: &str, values: Vec<Checked<Value>>, refusals: &mut Refusals) -> C
 
 /// Checks `scope`, of which a token must have all.
 fn scope(path: &str, scopes: Texts, refusals: &mut Refusals) -> Checked<Condition> {
-    let plain =
-        |scope: &String| !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
-    if scopes.is_empty() || !scopes.iter().flatten().all(plain) {
+    if scopes.is_empty() || !scopes.iter().flatten().all(|scope| is_scope(scope)) {
         let sentence = "expected scopes without spaces, found none or others; write scope: [hooks:write]";
         return Err(refusals.refuse(format!("{path}.scope"), sentence));
     }

@@ -37,7 +37,13 @@ pub(super) fn matches(
     Ok(Match { host: host?, methods: methods?, path: path_match? })
 }
 
-fn host_of(path: &str, text: &str, origins: &Checked<Vec<Origin>>, refusals: &mut Refusals) -> Checked<String> {
+/// Checks that a host is one that is served, and gives it in lower case.
+pub(in crate::config::access) fn host_of(
+    path: &str,
+    text: &str,
+    origins: &Checked<Vec<Origin>>,
+    refusals: &mut Refusals,
+) -> Checked<String> {
     let host = text.to_ascii_lowercase();
     if origins.as_ref().is_ok_and(|origins| !origins.iter().any(|origin| origin.host() == host)) {
         let sentence = "expected the host of one of the origins, without port, found another; it could never match";
@@ -66,7 +72,8 @@ fn methods_of(path: &str, methods: Vec<Checked<String>>, refusals: &mut Refusals
 /// Methods whose right spelling a refusal tells (RFC 9110, section 9.3; RFC 5789).
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
 
-fn prefix_match(path: &str, prefix: &str, refusals: &mut Refusals) -> Checked<PathMatch> {
+/// Checks a path that stands for itself and everything below it.
+pub(in crate::config::access) fn prefix_match(path: &str, prefix: &str, refusals: &mut Refusals) -> Checked<PathMatch> {
     if prefix == "/" {
         return Ok(PathMatch::Any);
     }

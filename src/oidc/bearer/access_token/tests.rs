@@ -16,6 +16,7 @@ static KEYS: LazyLock<KeySet> = LazyLock::new(|| key_set(&[(&P256, json!({"kid":
 fn accepted(kind: TokenKind) -> Bearer {
     let audiences = vec!["api".to_owned(), "other".to_owned()];
     Bearer {
+        resource_audiences: vec![],
         audiences,
         algorithms: vec![Algorithm::ES256, Algorithm::RS256],
         kind,

@@ -25,6 +25,7 @@ fn asking(missing_audience: MissingAudience) -> Introspection {
 fn bearer(introspection: Introspection) -> Bearer {
     let (audiences, algorithms) = (vec!["api".to_owned()], vec![]);
     Bearer {
+        resource_audiences: vec![],
         audiences,
         algorithms,
         kind: TokenKind::AccessToken,

@@ -1,0 +1,318 @@
+//! The part `resources`: protected resources (RFC 9728), which tell clients where to get a token, and accept no token that is for
+//! another one. Which rules decide about their requests is not known here.
+
+use std::cmp::Ordering;
+
+use serde_json::{Map, Value, json};
+
+use crate::access::requirement::Requirement;
+use crate::access::requirement::test::is_scope;
+use crate::access::resources::{AUTHORIZATION_SERVER_METADATA, METADATA, ProtectedResource, ProtectedResources, asked};
+use crate::access::route::{Credentials, Match, PathMatch, Rules, Unauthenticated};
+use crate::config::access::rules::matches::{host_of, prefix_match};
+use crate::config::providers::Providers;
+use crate::config::providers::bearer::audiences;
+use crate::config::reading::nearest::did_you_mean;
+use crate::config::reading::place::{shape, words};
+use crate::config::reading::refusal::{Checked, Refusal, Refusals};
+use crate::config::reading::values::{Parts, each, origin};
+use crate::http::url::{Origin, Url};
+
+shape! {
+    pub(crate) struct ResourceShape {
+        /// the resource is this path and everything below it; no slash at its end
+        /// Default: the whole origin
+        path: Option<String> where paths(),
+        /// the host of one of the `origins`, without port
+        /// Default: every host; on each, the resource is one of its own
+        host: Option<String> where named("text"),
+        /// the providers whose tokens are accepted, and at which clients sign in. Most clients know only the first
+        /// Default: every provider with `bearer`
+        providers: Option<Vec<Checked<String>>> where list(named("name")).at_least(1),
+        /// the scopes that clients ask for when they sign in
+        /// Default: all scopes without which the rules for this path let nobody in
+        scopes: Option<Vec<Checked<String>>> where list(text("scope", "^[!#-\\[\\]-~]+$")).at_least(1),
+        /// what stands before each scope where clients ask for it, and not in tokens, such as `api://ID/` at Entra
+        /// Default: nothing
+        scope_prefix: Option<String> where text("scope", "^[!#-\\[\\]-~]+$"),
+        /// further audiences (`aud`) of tokens for this resource, for [providers](providers.md#protected-resources) that do not know
+        /// resource indicators (RFC 8707)
+        /// Default: the address of the resource alone
+        audiences: Option<Vec<Checked<String>>> where list(named("text")).at_least(1),
+        /// what people are shown as its name
+        name: Option<String> where named("text"),
+        /// the address of its documentation, for developers
+        documentation: Option<String> where urls(),
+        /// the address of its terms
+        policy: Option<String> where urls(),
+        /// other origins whose pages may call it. A request from any other page is refused
+        /// Default: none
+        allowed_origins: Vec<Checked<String>> = default where list(origins()),
+        /// whether requests for the metadata of an authorization server on this origin are redirected to those of the first
+        /// provider, for clients from before 2025-06-18
+        /// Default: they are not
+        authorization_server_metadata: Option<AuthorizationServerWord>,
+    }
+}
+
+words! {
+    #[derive(Clone, Copy)]
+    enum AuthorizationServerWord {
+        Redirect = "redirect",
+    }
+}
+
+/// What resources depend on.
+pub(crate) struct Ground<'a> {
+    pub(crate) origins: &'a Checked<Vec<Origin>>,
+    pub(crate) providers: &'a Providers,
+    pub(crate) rules: &'a Checked<Rules>,
+}
+
+/// Checks all resources, the rules for their paths, and that the tokens of each provider are accepted somewhere.
+pub(crate) fn resources(
+    shapes: Checked<Vec<Checked<ResourceShape>>>,
+    ground: &Ground<'_>,
+    warnings: &mut Vec<Refusal>,
+    refusals: &mut Refusals,
+) -> Checked<ProtectedResources> {
+    let mut all: Vec<(Origin, ProtectedResource)> = Vec::new();
+    let each = each(shapes?, |index, shape| {
+        let path = format!("resources[{index}]");
+        let next = resource(&path, shape, ground, refusals)?;
+        if next.iter().any(|(_, resource)| all.iter().any(|(_, other)| other.uri == resource.uri)) {
+            let sentence = "expected a path of its own, found one that another resource has; change it";
+            return Err(refusals.refuse(path, sentence));
+        }
+        if next.iter().any(|(_, resource)| resource.scopes.is_empty()) {
+            warnings.push(Refusal::new(
+                path,
+                "no rule asks for a scope there, and none are written, so that some clients ask for none and others for all; write scopes: [SCOPE]",
+            ));
+        }
+        all.extend(next);
+        Ok(())
+    });
+    each?;
+    let rules = check_rules(&all, ground, refusals);
+    accepted_somewhere(&all, ground.providers, refusals)?;
+    rules?;
+    Ok(ProtectedResources::new(all))
+}
+
+/// Checks one resource, and gives it for each origin that it is on.
+fn resource(
+    path: &str,
+    shape: ResourceShape,
+    ground: &Ground<'_>,
+    refusals: &mut Refusals,
+) -> Checked<Vec<(Origin, ProtectedResource)>> {
+    let at = |member: &str| format!("{path}.{member}");
+    let mut parts = Parts::default();
+    let written = parts.part(shape.path).filter(|written| written != "/").unwrap_or_default();
+    let plain = if written.is_empty() { Ok(PathMatch::Any) } else { prefix_match(&at("path"), &written, refusals) };
+    let matches = parts.part(plain.map(|path| Match { path, ..Match::default() }));
+    let host = parts.part(shape.host).map(|host| host_of(path, &host, ground.origins, refusals)).transpose();
+    let host = parts.part(host);
+    let providers = parts.part(issuers(&at("providers"), shape.providers, ground.providers, refusals));
+    let scopes = parts.part(shape.scopes.and_then(|scopes| scopes.map(|each| self::scopes(path, each, refusals)).transpose()));
+    let prefix = parts.part(shape.scope_prefix.and_then(|prefix| scope_prefix(path, prefix, refusals)));
+    let further = parts.part(shape.audiences.and_then(|written| written.map(|each| audiences(path, each, refusals)).transpose()));
+    let allowed_origins = parts.part(shape.allowed_origins.and_then(|origins| allowed_origins(path, origins, refusals)));
+    let mut told = Map::new();
+    if let Some(name) = parts.part(shape.name) {
+        told.insert("resource_name".to_owned(), name.into());
+    }
+    for (member, name, written) in
+        [("documentation", "resource_documentation", shape.documentation), ("policy", "resource_policy_uri", shape.policy)]
+    {
+        if let Some(text) = parts.part(written) {
+            let checked = Url::parse(&text).map_err(|found| {
+                refusals.refuse(at(member), format!("expected an absolute https URL, {found}; write https://example.com/docs"))
+            });
+            parts.part(checked.map(drop));
+            told.insert(name.to_owned(), text.into());
+        }
+    }
+    let redirects = parts.part(shape.authorization_server_metadata).is_some();
+    let issuers: Vec<_> = providers.iter().map(|(_, issuer)| issuer.clone()).collect();
+    let authorization_server = issuers.first().filter(|_| redirects).and_then(|issuer| metadata_of(issuer));
+    let origins = ground.origins.as_ref().map_err(|refused| *refused)?;
+    let on = origins.iter().filter(|origin| host.as_deref().is_none_or(|host| origin.host() == host));
+    let each = on.map(|origin| {
+        let uri = format!("{origin}{written}");
+        let scopes = match (&scopes, ground.rules) {
+            (Some(scopes), _) => scopes.clone(),
+            (None, Ok(rules)) => asked_for(rules, origin, &matches),
+            (None, Err(_)) => Vec::new(),
+        };
+        let scopes: Vec<_> = scopes.iter().map(|scope| asked(&prefix, scope)).collect();
+        let mut document = told.clone();
+        document.insert("resource".to_owned(), uri.as_str().into());
+        document.insert("authorization_servers".to_owned(), json!(issuers));
+        document.insert("bearer_methods_supported".to_owned(), json!(["header"]));
+        if !scopes.is_empty() {
+            document.insert("scopes_supported".to_owned(), json!(scopes));
+        }
+        // Clients write the address of a whole origin with a slash or without.
+        let root = written.is_empty().then(|| format!("{uri}/"));
+        let resource = ProtectedResource {
+            uri: uri.as_str().into(),
+            path: matches.path.literal().to_owned(),
+            audiences: [uri].into_iter().chain(root).chain(further.iter().flatten().cloned()).collect(),
+            providers: providers.iter().map(|(name, _)| name.clone()).collect(),
+            scopes,
+            scope_prefix: prefix.clone(),
+            allowed_origins: allowed_origins.clone(),
+            metadata: format!("{origin}{METADATA}{written}"),
+            document: Value::Object(document).to_string(),
+            authorization_server: authorization_server.clone(),
+        };
+        (origin.clone(), resource)
+    });
+    let each: Vec<_> = each.collect();
+    parts.whole(each)
+}
+
+/// The names and the issuers of the providers whose tokens are accepted.
+fn issuers(
+    path: &str,
+    written: Checked<Option<Vec<Checked<String>>>>,
+    providers: &Providers,
+    refusals: &mut Refusals,
+) -> Checked<Vec<(String, String)>> {
+    let with_bearer = providers.names(|listed| listed.has_bearer)?;
+    let names = match written? {
+        None => with_bearer.clone(),
+        Some(names) => each(names, |index, name| {
+            if with_bearer.contains(&name) {
+                return Ok(name);
+            }
+            let meant = did_you_mean(with_bearer.iter().map(String::as_str), &name);
+            let sentence = format!("expected a provider with bearer, found {name}{meant}; write bearer: {{}} there");
+            Err(refusals.refuse(format!("{path}[{index}]"), sentence))
+        })?,
+    };
+    if names.is_empty() {
+        let sentence = "expected a provider whose tokens are accepted, found none with bearer; write bearer: {} at a provider";
+        return Err(refusals.refuse(path, sentence));
+    }
+    let mut good = Vec::new();
+    for name in names {
+        // What is wrong with a provider is told elsewhere.
+        let Some((_, provider)) = providers.good().find(|(_, provider)| provider.name == name) else {
+            return Err(refusals.told_before());
+        };
+        if Url::parse(provider.issuer()).is_err() {
+            let sentence =
+                format!("expected providers whose issuer is a URL, where clients can sign in, found {name}; leave it out");
+            return Err(refusals.refuse(path, sentence));
+        }
+        good.push((name, provider.issuer().to_owned()));
+    }
+    Ok(good)
+}
+
+/// Checks the scopes that clients are told of.
+fn scopes(path: &str, scopes: Vec<Checked<String>>, refusals: &mut Refusals) -> Checked<Vec<String>> {
+    if scopes.is_empty() || !scopes.iter().flatten().all(|scope| is_scope(scope)) {
+        let sentence = "expected scopes without spaces, found none or others; write scopes: [mcp:read]";
+        return Err(refusals.refuse(format!("{path}.scopes"), sentence));
+    }
+    let mut once: Vec<String> = Vec::new();
+    for scope in scopes.into_iter().collect::<Checked<Vec<_>>>()? {
+        if !once.contains(&scope) {
+            once.push(scope);
+        }
+    }
+    Ok(once)
+}
+
+fn scope_prefix(path: &str, prefix: Option<String>, refusals: &mut Refusals) -> Checked<String> {
+    match prefix {
+        None => Ok(String::new()),
+        Some(prefix) if is_scope(&prefix) => Ok(prefix),
+        Some(_) => {
+            let sentence = "expected the beginning of scopes, found none, or one with spaces or quotes; write api://ID/";
+            Err(refusals.refuse(format!("{path}.scope_prefix"), sentence))
+        }
+    }
+}
+
+fn allowed_origins(path: &str, origins: Vec<Checked<String>>, refusals: &mut Refusals) -> Checked<Vec<Origin>> {
+    each(origins, |index, text| origin(&format!("{path}.allowed_origins[{index}]"), &text, refusals))
+}
+
+/// All scopes without which the rules for the paths that fit `resource` let nobody in, each once, in the order of the rules.
+fn asked_for(rules: &Rules, origin: &Origin, resource: &Match) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let here = rules.all().iter().filter(|rule| rule.matches.host.as_deref().is_none_or(|host| host == origin.host()));
+    for rule in here.filter(|rule| rule.matches.path.touches(&resource.path)) {
+        if let Requirement::When(condition) = &rule.require {
+            for scope in condition.scopes() {
+                if !found.iter().any(|other| other == scope) {
+                    found.push(scope.to_owned());
+                }
+            }
+        }
+        // No rule behind it decides about this resource.
+        if rule.matches.methods.is_none() && rule.matches.path.covers(&resource.path) {
+            break;
+        }
+    }
+    found
+}
+
+/// Refuses rules for a resource's paths that count on sessions: only tokens count there.
+fn check_rules(all: &[(Origin, ProtectedResource)], ground: &Ground<'_>, refusals: &mut Refusals) -> Checked<()> {
+    let Ok(rules) = ground.rules else { return Ok(()) };
+    let mut checked = Ok(());
+    for rule in rules.all() {
+        let here = all.iter().filter(|(origin, _)| rule.matches.host.as_deref().is_none_or(|host| host == origin.host()));
+        let within = |(_, resource): &(Origin, ProtectedResource)| match resource.path.as_str() {
+            "" => rule.matches.host.is_some(),
+            path => PathMatch::SeparatedPrefix(path.to_owned()).covers(&rule.matches.path),
+        };
+        let Some((_, resource)) = { here }.find(|one| within(one)) else { continue };
+        let (member, found) = match (rule.credentials, rule.unauthenticated) {
+            (Credentials::Session, _) => ("credentials", "session"),
+            (_, Unauthenticated::Redirect) => ("unauthenticated", "redirect"),
+            _ => continue,
+        };
+        let sentence =
+            format!("expected none for the paths of {}, where only tokens count, found {found}; remove it", resource.uri);
+        checked = Err(refusals.refuse(format!("{}.{member}", rule.name), sentence));
+    }
+    checked
+}
+
+/// Refuses a provider whose tokens would be accepted nowhere.
+fn accepted_somewhere(all: &[(Origin, ProtectedResource)], providers: &Providers, refusals: &mut Refusals) -> Checked<()> {
+    let nowhere = providers.good().filter(|(_, provider)| {
+        let without = provider.bearer.as_ref().is_some_and(|bearer| bearer.audiences.is_empty());
+        without && !all.iter().any(|(_, resource)| resource.providers.contains(&provider.name))
+    });
+    nowhere.fold(Ok(()), |_, (index, _)| {
+        let sentence = "expected the audiences that tokens for these services have, or a resource that accepts tokens of this provider, found none of both; write audiences: [app], or name it in resources";
+        Err(refusals.refuse(format!("providers[{index}].bearer.audiences"), sentence))
+    })
+}
+
+/// Where the metadata of an authorization server stand (RFC 8414, section 3.1): between the host and the path of its issuer.
+fn metadata_of(issuer: &str) -> Option<String> {
+    let url = Url::parse(issuer).ok()?;
+    let path = url.target().trim_end_matches('/');
+    Some(format!("{}{AUTHORIZATION_SERVER_METADATA}{path}", url.origin()))
+}
+
+/// The audiences of all resources that accept tokens of this provider, each once.
+pub(crate) fn audiences_of(resources: &ProtectedResources, provider: &str) -> Vec<String> {
+    let accepting = resources.all().filter(|resource| resource.providers.iter().any(|name| name == provider));
+    let mut all: Vec<_> = accepting.flat_map(|resource| resource.audiences.clone()).collect();
+    all.sort_by(|one, other| match one.len().cmp(&other.len()) {
+        Ordering::Equal => one.cmp(other),
+        different => different,
+    });
+    all.dedup();
+    all
+}
