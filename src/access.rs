@@ -7,6 +7,7 @@ pub mod caches;
 pub mod examples;
 pub mod headers;
 pub mod identity_jwt;
+pub mod mcp;
 pub mod path;
 mod patterns;
 pub mod private;
@@ -17,3 +18,4 @@ pub mod route;
 pub mod taken;
 #[cfg(test)]
 pub(crate) mod testing;
+mod truth;

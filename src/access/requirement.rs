@@ -7,7 +7,6 @@ pub mod kept_members;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod report;
 pub mod test;
-mod truth;
 
 use std::collections::BTreeSet;
 
@@ -15,7 +14,7 @@ use crate::access::requirement::condition::Condition;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::access::requirement::report::Report;
 use crate::access::requirement::test::{Case, shortened};
-use crate::access::requirement::truth::Truth;
+use crate::access::truth::Truth;
 use crate::words::demand::Demand;
 use crate::words::reason::{Failure, Reason};
 
@@ -95,6 +94,20 @@ impl Requirement {
             Self::Authenticated => "somebody who is signed in".to_owned(),
             Self::When(condition) => ["somebody with ", &condition.wanted()].concat(),
         }
+    }
+
+    /// This requirement and another, which must both be met.
+    pub fn with(&self, other: &Self) -> Self {
+        match (self, other) {
+            (_, Self::When(condition)) => self.and(condition),
+            (Self::Public, other) => other.clone(),
+            (Self::Authenticated | Self::When(_), _) => self.clone(),
+        }
+    }
+
+    /// Whether it looks at what a request calls at an MCP server.
+    pub fn looks_at_calls(&self) -> bool {
+        matches!(self, Self::When(condition) if condition.tests().iter().any(|test| test.looks_at_calls()))
     }
 
     /// This requirement and the condition of a policy, which must both be met.

@@ -40,6 +40,8 @@ pub struct ProtectedResource {
     pub metadata: String,
     /// Its metadata, in JSON (RFC 9728, section 2).
     pub document: String,
+    /// Whether a POST is refused whose version of MCP does not say what it calls.
+    pub refuses_older_versions: bool,
     /// Where a request for the metadata of the authorization server on this origin is sent; `None` if it is not.
     pub authorization_server: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! Which rule decides a request: the first that matches its method, host and path. The query and other headers are never looked
-//! at, and neither is what the rule asks for.
+//! Which rule decides a request: the first that matches its method, host and path, and what it calls at an MCP server. The query and
+//! headers are never looked at, and neither is what the rule asks for.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,8 +7,11 @@ use std::rc::Rc;
 
 use foldhash::fast::FixedState;
 
+use crate::access::mcp::Call;
+use crate::access::mcp::calls::Calls;
 use crate::access::path::Spelling;
 use crate::access::requirement::Requirement;
+use crate::access::truth::Truth;
 
 /// A rule: which requests it is for, what it asks of them, and what becomes of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +61,8 @@ pub struct Match {
     pub methods: Option<Vec<String>>,
     /// Compared with the path as [`decoded`], without the query.
     pub path: PathMatch,
+    /// Calls to an MCP server; `None` for every request, whatever it calls.
+    pub calls: Option<Calls>,
 }
 
 /// Which paths a rule is for. All stand here as [`decoded`].
@@ -87,13 +92,21 @@ pub enum Unauthenticated {
 }
 
 impl Match {
-    /// Whether a request fits. `host` is without port, `path` as [`decoded`].
+    /// Whether a request fits that may call whatever the rule is for. `host` is without port, `path` as [`decoded`].
     pub fn fits(&self, method: &str, host: &str, path: &str) -> bool {
         self.path.fits(path) && self.is_for(method, host)
     }
 
+    /// Whether a request that fits otherwise calls what the rule is for.
+    fn is_called(&self, call: &Call) -> Truth {
+        self.calls.as_ref().map_or(Truth::True, |calls| calls.fits(call))
+    }
+
     /// Whether every request that fits `other` certainly fits this one. Patterns are compared as texts only.
     pub(super) fn covers(&self, other: &Self) -> bool {
+        if self.calls.is_some() && self.calls != other.calls {
+            return false;
+        }
         let host = self.host.is_none() || self.host == other.host;
         let methods = match (&self.methods, &other.methods) {
             (None, _) => true,
@@ -191,12 +204,15 @@ pub struct Rules {
     listed: Vec<Vec<usize>>,
     /// The length of the longest base, in bytes. Longer beginnings of a path need not be looked up.
     longest: usize,
+    tell_calls_apart: bool,
 }
 
 impl Rules {
     /// From the rules in their order, and the one for requests that no other fits.
     pub fn new(rules: Vec<Rule>, otherwise: Rule) -> Self {
-        let mut indexed = Self { rules: Vec::new(), otherwise, bases: HashMap::default(), listed: Vec::new(), longest: 0 };
+        let tell_calls_apart = rules.iter().any(|rule| rule.matches.calls.is_some());
+        let (bases, listed) = (HashMap::default(), Vec::new());
+        let mut indexed = Self { rules: Vec::new(), otherwise, bases, listed, longest: 0, tell_calls_apart };
         for (position, rule) in rules.iter().enumerate() {
             let base = rule.matches.path.base();
             indexed.longest = indexed.longest.max(base.len());
@@ -222,21 +238,55 @@ impl Rules {
         &self.otherwise
     }
 
-    /// The first rule that fits, or that for requests which no other fits. `path` is as it came, without the query.
+    /// The first rule that fits a request which calls nothing, or that for requests which no other fits. `path` is as it came, without
+    /// the query.
     pub fn find(&self, method: &str, host: &str, path: &str) -> &Rule {
+        if self.tell_calls_apart {
+            return self.deciding(method, host, path, &Call::Nothing).0;
+        }
         let position = self.position(method, host, &decoded(path));
         position.and_then(|position| self.rules.get(position)).unwrap_or(self.otherwise())
     }
 
-    /// The position of the first rule that fits; `None` if none does. `path` is as [`decoded`].
-    pub(super) fn position(&self, method: &str, host: &str, path: &str) -> Option<usize> {
-        let mut first = self.rules.len();
+    /// Whether any rule is for certain calls only.
+    pub fn tell_calls_apart(&self) -> bool {
+        self.tell_calls_apart
+    }
+
+    /// The first rule that certainly fits, and those before it that fit if the request calls what they are for, which is not known. A
+    /// request that may fall to any of them must meet them all. `path` is as it came, without the query.
+    pub fn deciding<'a>(&'a self, method: &str, host: &str, path: &str, call: &Call) -> (&'a Rule, Vec<&'a Rule>) {
+        let path = decoded(path);
+        let mut fitting: Vec<usize> = self.listed_for(&path).flatten().copied().collect();
+        fitting.sort_unstable();
+        let mut possible = Vec::new();
+        for rule in fitting.iter().filter_map(|position| self.rules.get(*position)) {
+            match rule.matches.is_called(call) {
+                _ if !rule.matches.fits(method, host, &path) => {}
+                Truth::True => return (rule, possible),
+                Truth::Unknown => possible.push(rule),
+                Truth::False => {}
+            }
+        }
+        (self.otherwise(), possible)
+    }
+
+    /// The lists of rules whose base is a beginning of this path, which is as [`decoded`].
+    fn listed_for<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Vec<usize>> {
         // Every path that a rule fits is its base, or begins with it and a slash.
         let ends = path.bytes().enumerate().skip(1).filter(|(_, byte)| *byte == b'/').map(|(position, _)| position);
-        for end in [0].into_iter().chain(ends.take_while(|end| *end <= self.longest)).chain([path.len()]) {
-            let list = path.get(..end).filter(|base| base.len() <= self.longest).and_then(|base| self.bases.get(base));
-            let list = list.and_then(|number| self.listed.get(usize::try_from(*number).ok()?));
-            let earlier = list.into_iter().flatten().take_while(|position| **position < first);
+        let ends = [0].into_iter().chain(ends.take_while(|end| *end <= self.longest)).chain([path.len()]);
+        ends.filter_map(|end| {
+            let base = path.get(..end).filter(|base| base.len() <= self.longest)?;
+            self.listed.get(usize::try_from(*self.bases.get(base)?).ok()?)
+        })
+    }
+
+    /// The position of the first rule that fits, whatever a request calls; `None` if none does. `path` is as [`decoded`].
+    pub(super) fn position(&self, method: &str, host: &str, path: &str) -> Option<usize> {
+        let mut first = self.rules.len();
+        for list in self.listed_for(path) {
+            let earlier = list.iter().take_while(|position| **position < first);
             let fits = |position: &&usize| self.rules.get(**position).is_some_and(|rule| rule.matches.fits(method, host, path));
             if let Some(position) = { earlier }.find(fits) {
                 first = *position;

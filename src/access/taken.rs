@@ -68,7 +68,9 @@ impl Taken {
         }
         let mut near = Vec::new();
         for (position, rule) in earlier.iter().enumerate() {
-            if !are_apart(self.patterns.text(position), self.patterns.text(own)) {
+            // A rule for certain calls leaves all others.
+            let takes_all_calls = rule.matches.calls.is_none() || rule.matches.calls == later.calls;
+            if takes_all_calls && !are_apart(self.patterns.text(position), self.patterns.text(own)) {
                 near.push((position, rule));
             }
         }

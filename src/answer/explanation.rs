@@ -49,6 +49,7 @@ pub const fn explanation(reason: Reason) -> Explanation {
         Reason::ProviderMismatch => (403, T::AccessDeniedHeading, T::ProviderMismatchText, AnotherAccount),
         Reason::CrossSite => (403, T::CrossSiteHeading, T::CrossSiteText, FrontPage),
         Reason::OriginRefused => (403, T::CrossSiteHeading, T::OriginRefusedText, FrontPage),
+        Reason::McpFieldsInvalid | Reason::McpVersionRefused => (400, T::BadRequestHeading, T::McpCallText, FrontPage),
         Reason::ResourceUnknown => (404, T::ResourceUnknownHeading, T::ResourceUnknownText, FrontPage),
         Reason::SignOutUnconfirmed => (403, T::SignOutHeading, T::SignOutText, SignOut),
         Reason::SignOutIncomplete => (400, T::SignOutIncompleteHeading, T::SignOutIncompleteText, FrontPage),

@@ -74,6 +74,7 @@ pub(super) const fn french(text: Text) -> &'static str {
         Text::OriginRefusedText => {
             "Une page d’un autre site a envoyé cette demande, et ce site n’a pas le droit d’appeler ce service."
         }
+        Text::McpCallText => "Cet appel d’un outil ne peut pas être traité sous la forme reçue.",
         Text::ResourceUnknownHeading => "Rien à cette adresse",
         Text::ResourceUnknownText => "Aucun service n’a sa description à cette adresse.",
         Text::CrossSiteText => "Rien ne montre que cette demande vient bien de ce site\u{a0}; elle n’a donc pas été exécutée.",

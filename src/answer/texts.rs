@@ -83,6 +83,7 @@ texts! {
     ProviderMismatchText "provider_mismatch_text" "This page asks you to sign in with another provider than the one you used."
     CrossSiteHeading "cross_site_heading" "Not from this site"
     OriginRefusedText "origin_refused_text" "A page of another site sent this request, and that site may not call this service."
+    McpCallText "mcp_call_text" "This call of a tool cannot be taken in the form in which it came."
     ResourceUnknownHeading "resource_unknown_heading" "Nothing here"
     ResourceUnknownText "resource_unknown_text" "No service has its description at this address."
     CrossSiteText "cross_site_text" "Nothing shows that this site itself sent the request, so it was not carried out."

@@ -5,6 +5,7 @@
 //! holds, or how a token is signed.
 
 pub(crate) mod audit;
+pub(crate) mod calls;
 pub(crate) mod claim_to_headers;
 pub(crate) mod endpoints;
 pub(crate) mod filter_state;

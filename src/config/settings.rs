@@ -60,6 +60,8 @@ pub struct Settings {
     pub wait: Duration,
     /// All rules, the last resort included: a request that matches none must be signed in.
     pub rules: Rules,
+    /// Whether any rule or policy looks at what requests call at an MCP server.
+    pub looks_at_calls: bool,
     /// The protected resources, where only tokens count that are for them.
     pub resources: ProtectedResources,
     /// Judges paths that are not plain; `None` where no rule allows any of them.

@@ -7,6 +7,7 @@ use crate::config::testing::load;
 use crate::http::cookie::SameSite;
 
 mod audit;
+mod calls;
 mod claims;
 mod described;
 mod endpoints;

@@ -202,6 +202,9 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     logo?;
     operators?;
     let (rules, resources) = (rules?, resources?);
+    let policies = access.policies?;
+    let by_policy = policies.iter().any(|(_, policy)| policy.tests().iter().any(|test| test.looks_at_calls()));
+    let by_rule = rules.all().iter().any(|rule| rule.require.looks_at_calls());
     let (sessions, accounts, endpoints) = (sessions?, signing_in.accounts.settings?, signing_in.answered.endpoints?);
     let bound = Bound {
         claims: &sessions.kept_claims,
@@ -227,9 +230,10 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         sign_out: sign_out?,
         wait: sign_in?.wait,
         readings: Readings::new(&rules, &answered),
+        looks_at_calls: by_policy || by_rule || rules.tell_calls_apart(),
         rules,
         resources,
-        policies: access.policies?,
+        policies,
         may_end_everybody: access.may_end_everybody?,
         route_policies: access.route_policies?,
         identity: identity.headers?,

@@ -3,6 +3,7 @@
 
 mod backchannel_logout;
 mod by_published_keys;
+mod called;
 mod challenge;
 mod frontchannel_logout;
 mod guard;
@@ -17,6 +18,8 @@ mod whoami;
 #[cfg(not(target_arch = "wasm32"))]
 use std::borrow::Cow;
 
+#[cfg(not(target_arch = "wasm32"))]
+use crate::access::mcp::Call;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::access::route::Rule;
 use crate::authenticate::introspected::introspected;
@@ -50,13 +53,14 @@ pub(super) fn from_the_start(scene: &mut Scene<'_>, mut visit: Visit) -> Step {
     conclude(scene, visit, journey)
 }
 
-/// The rule that applies to a request, with the policy that Envoy's route names.
+/// The rule that applies to a request, with the policy that Envoy's route names, and what it calls at an MCP server.
 ///
 /// # Errors
 /// If the policy is not known, or could be another one upstream.
 #[cfg(not(target_arch = "wasm32"))]
-pub(super) fn rule_of<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<Cow<'a, Rule>, Failure> {
-    judge::tightened(settings, world, visit)
+pub(super) fn rule_of<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<(Cow<'a, Rule>, Call), Failure> {
+    let (call, _) = called::called(settings, visit, visit.resource(settings));
+    judge::tightened(settings, world, visit, &call).map(|rule| (rule, call))
 }
 
 /// The next step after the reply to an HTTP call.

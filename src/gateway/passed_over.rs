@@ -99,7 +99,7 @@ fn hint(matched: &PathMatch, path: &str) -> Option<&'static str> {
 /// Everything of a rule that does not fit a request; nothing if the request fits. `host` is without port, `path` as [`decoded`].
 fn mismatches(matches: &Match, method: &str, host: &str, path: &str) -> Vec<Mismatch> {
     let fits = |part: Match| part.fits(method, host, path);
-    let Match { host: of_host, methods: of_methods, path: of_path } = matches;
+    let Match { host: of_host, methods: of_methods, path: of_path, calls: _ } = matches;
     let mut all = Vec::new();
     if !fits(Match { path: of_path.clone(), ..Match::default() }) {
         all.push(Mismatch::Path { wanted: of_path.in_words(), hint: hint(of_path, path) });
@@ -190,6 +190,7 @@ mod tests {
             host: Some("a.example".into()),
             methods: Some(vec!["GET".into(), "PUT".into()]),
             path: PathMatch::SeparatedPrefix("/api".into()),
+            calls: None,
         };
         let rules = Rules::new(vec![rule("rules[0]", matches)], rule("default", Match::default()));
         let said = |method, host, path| {

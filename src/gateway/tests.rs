@@ -34,6 +34,7 @@ mod keys;
 mod languages;
 mod lost_attempt;
 mod matching;
+mod mcp;
 mod new_tokens;
 mod odd_refresh;
 mod open_streams;

@@ -125,7 +125,8 @@ fn visit(scene: &Scene<'_>, request: Request, origin: Origin) -> Visit {
 fn guarded(scene: &mut Scene<'_>, request: Request, origin: Origin) -> Option<Guarded> {
     let settings = scene.settings;
     let visit = visit(scene, request, origin);
-    let rule = rule_of(settings, scene.world, &visit).ok()?.into_owned();
+    let (rule, call) = rule_of(settings, scene.world, &visit).ok()?;
+    let rule = rule.into_owned();
     let (method, host) = (&visit.request.method, visit.origin.host());
     let passed_over = passed_over(&settings.rules, method, host, &visit.request.path);
     let resource = visit.resource(settings);
@@ -134,7 +135,7 @@ fn guarded(scene: &mut Scene<'_>, request: Request, origin: Origin) -> Option<Gu
         Who::Known(verified) => {
             let skew = settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);
             let moment = Moment { now: visit.now, skew: skew.unwrap_or_default() };
-            rule.require.report(Case { principal: &verified.principal, moment })
+            rule.require.report(Case { principal: &verified.principal, moment, call: &call })
         }
         Who::Nobody(_) | Who::Waits(_) | Who::Asks(_) => None,
     };

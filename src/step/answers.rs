@@ -99,7 +99,7 @@ impl Visit {
             demand: &demand,
             diagnosis: diagnosis(settings, failure, rule.as_deref()),
         };
-        let mut response = refusal::refuse(failure.reason, &context);
+        let mut response = protocols::of_call(refusal::refuse(failure.reason, &context), &self.request, failure);
         self.add_cors_headers(settings, &mut response);
         response
     }

@@ -1,9 +1,10 @@
 //! Conditions: tests, and how they are joined. A condition lets somebody in only when it is known to be true, so that `not`
 //! cannot turn a missing claim into permission. What a test looks at is not known here.
 
+use crate::access::mcp::Call;
 use crate::access::requirement::kept_members::Compared;
 use crate::access::requirement::test::{Case, Test};
-use crate::access::requirement::truth::{Truth, any_true};
+use crate::access::truth::{Truth, any_true};
 use crate::words::demand::Demand;
 use crate::words::principal::ClaimPath;
 use crate::words::reason::Reason;
@@ -80,15 +81,26 @@ impl Condition {
         })
     }
 
-    /// The scopes without which the condition cannot hold.
-    pub fn scopes(&self) -> Vec<&str> {
+    /// The scopes without which the condition cannot hold for a request that makes this call at an MCP server.
+    pub fn scopes<'a>(&'a self, call: &'a Call) -> Vec<&'a str> {
         let mut asked_for = Vec::new();
         for test in self.necessary() {
-            if let Test::Scope(scopes) = test {
-                asked_for.extend(scopes.iter().map(String::as_str));
+            match test {
+                Test::Scope(scopes) => asked_for.extend(scopes.iter().map(String::as_str)),
+                Test::ScopesOfCalls(scopes) => asked_for.extend(scopes.of(call)),
+                _ => {}
             }
         }
         asked_for
+    }
+
+    /// All its tests, wherever they stand.
+    pub fn tests(&self) -> Vec<&Test> {
+        match self {
+            Self::Test(test) => vec![test],
+            Self::All(conditions) | Self::Any(conditions) => conditions.iter().flat_map(Self::tests).collect(),
+            Self::Not(condition) => condition.tests(),
+        }
     }
 
     /// Why the condition does not hold: a reason that says what another token, or another sign-in, would have to bring, if that

@@ -3,7 +3,7 @@
 
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::{Case, Test};
-use crate::access::requirement::truth::Truth;
+use crate::access::truth::Truth;
 use crate::words::principal::Proof;
 
 /// A condition, or a part of one, and how it stands with somebody.
@@ -82,7 +82,9 @@ impl Test {
             Self::Provider(_) => vec![["provider is ", &principal.provider].concat()],
             Self::Bearer => vec![proof.to_owned()],
             // The scopes and the audience of a session are not looked at.
-            Self::Scope(_) | Self::Audience(_) if principal.proof != Proof::BearerToken => vec![proof.to_owned()],
+            Self::Scope(_) | Self::Audience(_) | Self::ScopesOfCalls(_) if principal.proof != Proof::BearerToken => {
+                vec![proof.to_owned()]
+            }
             _ => self.found(case),
         }
     }

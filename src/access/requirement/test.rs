@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::access::mcp::Call;
+use crate::access::mcp::calls::{Calls, ScopesOfCalls};
 use crate::access::requirement::kept_members::Compared;
-use crate::access::requirement::truth::{Truth, any_true, has_one_of, is_listed, is_text_listed};
+use crate::access::truth::{Truth, any_true, has_one_of, is_listed, is_text_listed};
 use crate::words::demand::Demand;
 use crate::words::principal::{ClaimPath, Claims, Principal, Proof, VERIFIABLE_CLAIMS};
 use crate::words::reason::Reason;
@@ -76,6 +78,10 @@ pub enum Test {
     Audience(Vec<String>),
     /// The person's authentication meets this demand (`acr`, `auth_time`).
     Authentication(Demand),
+    /// The request calls one of these at an MCP server.
+    Calls(Calls),
+    /// The bearer token has the scopes that the request's call needs; of a call that is not known, those of all.
+    ScopesOfCalls(ScopesOfCalls),
 }
 
 /// When something is tested. The clock is read when a request begins, and again when it goes on after a wait.
@@ -94,6 +100,8 @@ pub struct Case<'a> {
     pub principal: &'a Principal,
     /// When.
     pub moment: Moment,
+    /// What the request calls at an MCP server.
+    pub call: &'a Call,
 }
 
 impl Test {
@@ -121,11 +129,15 @@ impl Test {
             Self::Bearer => (principal.proof == Proof::BearerToken).into(),
             // The scopes among a session's claims were granted to us at the sign-in, not to whoever sends the request; and the
             // audience of its ID token is Accredit itself, not the service that a rule is about.
-            Self::Scope(_) | Self::Audience(_) if principal.proof != Proof::BearerToken => Truth::Unknown,
-            Self::Scope(wanted) => match scopes(&principal.claims) {
-                None => Truth::Unknown,
-                Some(granted) => wanted.iter().all(|scope| granted.contains(&scope.as_str())).into(),
+            Self::Scope(_) | Self::Audience(_) | Self::ScopesOfCalls(_) if principal.proof != Proof::BearerToken => {
+                Truth::Unknown
+            }
+            Self::Scope(wanted) => has_scopes(principal, wanted.iter().map(String::as_str)),
+            Self::ScopesOfCalls(wanted) => match wanted.of(case.call).next() {
+                None => Truth::True,
+                Some(_) => has_scopes(principal, wanted.of(case.call)),
             },
+            Self::Calls(calls) => calls.fits(case.call),
             Self::Audience(wanted) => match principal.claims.get("aud") {
                 Some(Value::String(audience)) => wanted.contains(audience).into(),
                 Some(Value::Array(audiences)) => {
@@ -143,6 +155,19 @@ impl Test {
         matches!(self, Self::Bearer | Self::Audience(_))
     }
 
+    /// The calls to an MCP server that it is about, if it is about any.
+    pub const fn calls(&self) -> Option<&Calls> {
+        match self {
+            Self::Calls(calls) => Some(calls),
+            _ => None,
+        }
+    }
+
+    /// Whether it looks at what a request calls at an MCP server.
+    pub const fn looks_at_calls(&self) -> bool {
+        matches!(self, Self::Calls(_) | Self::ScopesOfCalls(_))
+    }
+
     /// Whether it says something of somebody: not only where, how or when they signed in, or for whom or of which kind their token is,
     /// also where it asks that of a claim. (Some providers give anybody a token for any audience.)
     pub(super) fn names_somebody(&self) -> bool {
@@ -157,6 +182,7 @@ impl Test {
             Self::EmailDomain(_) => true,
             Self::Scope(scopes) => scopes.iter().any(|scope| permits(scope)),
             Self::Provider(_) | Self::Bearer | Self::Audience(_) | Self::Authentication(_) => false,
+            Self::Calls(_) | Self::ScopesOfCalls(_) => false,
         }
     }
 
@@ -164,7 +190,7 @@ impl Test {
     /// bring.
     pub(super) fn missing(&self, principal: &Principal) -> Reason {
         match self {
-            Self::Scope(_) => Reason::ScopeMissing,
+            Self::Scope(_) | Self::ScopesOfCalls(_) => Reason::ScopeMissing,
             Self::Audience(_) if principal.proof == Proof::BearerToken => Reason::AudienceMissing,
             Self::Authentication(_) => Reason::AuthenticationInsufficient,
             Self::Claim { .. }
@@ -172,6 +198,7 @@ impl Test {
             | Self::EmailDomain(_)
             | Self::Provider(_)
             | Self::Bearer
+            | Self::Calls(_)
             | Self::Audience(_) => Reason::ConditionFailed,
         }
     }
@@ -180,6 +207,10 @@ impl Test {
     pub(super) fn found(&self, case: Case<'_>) -> Vec<String> {
         let mut looked_for = Vec::new();
         self.claims(&mut looked_for);
+        if let Self::Calls(_) | Self::ScopesOfCalls(_) = self {
+            let claims = looked_for.iter().map(|path| claim_found(path, &case.principal.claims));
+            return [case.call.says()].into_iter().chain(claims).collect();
+        }
         looked_for.iter().map(|path| claim_found(path, &case.principal.claims)).collect()
     }
 
@@ -204,6 +235,8 @@ impl Test {
             Self::Bearer => "a bearer token".to_owned(),
             Self::Scope(scopes) => ["a bearer token with the scopes ", &texts(scopes).to_string()].concat(),
             Self::Audience(audiences) => ["a bearer token for ", &one_of(texts(audiences))].concat(),
+            Self::Calls(calls) => ["a call of ", &calls.in_words()].concat(),
+            Self::ScopesOfCalls(scopes) => ["a bearer token with the scopes of its call: ", &scopes.in_words()].concat(),
             Self::Authentication(demand) => {
                 let class = (!demand.acr_values.is_empty()).then(|| ["acr: ", &one_of(texts(&demand.acr_values))].concat());
                 let age = demand.max_age.map(|longest| format!("a sign-in at most {longest} s ago"));
@@ -219,8 +252,8 @@ impl Test {
                 found.extend([path.clone()].into_iter().chain(path.verdict()))
             }
             Self::EmailDomain(_) => found.extend(["email", "email_verified"].map(ClaimPath::named)),
-            Self::Provider(_) | Self::Bearer => {}
-            Self::Scope(_) => found.extend(["scope", "scp"].map(ClaimPath::named)),
+            Self::Provider(_) | Self::Bearer | Self::Calls(_) => {}
+            Self::Scope(_) | Self::ScopesOfCalls(_) => found.extend(["scope", "scp"].map(ClaimPath::named)),
             Self::Audience(_) => found.push(ClaimPath::named("aud")),
             Self::Authentication(demand) => {
                 found.extend((!demand.acr_values.is_empty()).then(|| ClaimPath::named("acr")));
@@ -235,9 +268,15 @@ impl Test {
         match self {
             Self::Claim { path, any_of, .. } => Some(Compared { claim: path.clone(), values: any_of.clone() }),
             Self::HasKey { .. } | Self::EmailDomain(_) | Self::Provider(_) | Self::Bearer => None,
-            Self::Scope(_) | Self::Audience(_) | Self::Authentication(_) => None,
+            Self::Scope(_) | Self::Audience(_) | Self::Authentication(_) | Self::Calls(_) | Self::ScopesOfCalls(_) => None,
         }
     }
+}
+
+/// Whether a bearer token has all of these scopes.
+fn has_scopes<'a>(principal: &Principal, mut wanted: impl Iterator<Item = &'a str>) -> Truth {
+    let granted = scopes(&principal.claims);
+    granted.map_or(Truth::Unknown, |granted| wanted.all(|scope| granted.contains(&scope)).into())
 }
 
 /// Whether an object has one of the keys; with `within`, whether the object that is the value of one of them has one of those.

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::access::mcp::Call;
 use crate::access::requirement::test::{Moment, Test};
 use crate::words::principal::{AssumedVerified, ClaimPath, Principal, Proof};
 use crate::words::time::Timestamp;
@@ -32,7 +33,7 @@ fn not(condition: Condition) -> Condition {
 
 /// Nothing depends on the time.
 fn whenever(principal: &Principal) -> Case<'_> {
-    Case { principal, moment: Moment::default() }
+    Case { principal, moment: Moment::default(), call: &Call::Any }
 }
 
 fn holds(condition: Condition, claims: Value) -> bool {
@@ -146,7 +147,7 @@ fn authentication(acr_values: &[&str], max_age: Option<u64>) -> Condition {
 /// The reason of a refusal at second 1,000, with a minute's tolerance.
 fn refused(condition: Condition, principal: &Principal) -> Option<Reason> {
     let moment = Moment { now: Timestamp::from_seconds(1_000), skew: Duration::from_secs(60) };
-    Requirement::When(condition).check(Case { principal, moment }).err().map(|failure| failure.reason)
+    Requirement::When(condition).check(Case { principal, moment, call: &Call::Any }).err().map(|failure| failure.reason)
 }
 
 #[test]
@@ -365,7 +366,7 @@ fn a_requirement_names_all_claims_it_looks_at_but_only_what_it_cannot_be_met_wit
         ),
         (all(vec![scope(), all(vec![Condition::Test(Test::Bearer)])]), None, vec!["a", "b"], true, vec!["scope", "scp"]),
     ] {
-        assert_eq!((condition.scopes(), condition.demands_token()), (scopes, demands_token), "{condition:?}");
+        assert_eq!((condition.scopes(&Call::Any), condition.demands_token()), (scopes, demands_token), "{condition:?}");
         let requirement = Requirement::When(condition);
         assert_eq!(
             (requirement.provider(), requirement.claims()),

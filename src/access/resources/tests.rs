@@ -25,6 +25,7 @@ fn resource(path: &str) -> ProtectedResource {
         allowed_origins: vec![origin("https://inspector.example.com:6274")],
         metadata: format!("https://app.example.com{METADATA}{path}"),
         document: format!("of {path}"),
+        refuses_older_versions: false,
         authorization_server: Some(format!("as of {path}")),
     }
 }

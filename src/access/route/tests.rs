@@ -36,7 +36,7 @@ fn some_match() -> impl Strategy<Value = Match> {
     let path = prop_oneof![3 => some_pattern(), 1 => "(/[ab]{0,2}){1,3}/?".prop_map(PathMatch::Exact)];
     let host = prop_oneof![3 => Just(None), 1 => Just(Some("a".to_owned())), 1 => Just(Some("b".to_owned()))];
     let methods = prop_oneof![3 => Just(None), 1 => Just(Some(vec!["GET".to_owned()]))];
-    (host, methods, path).prop_map(|(host, methods, path)| Match { host, methods, path })
+    (host, methods, path).prop_map(|(host, methods, path)| Match { host, methods, path, calls: None })
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_rule_for_get_is_for_head_too() {
 
 #[test]
 fn method_host_and_path_must_all_fit() {
-    let matches = Match { host: Some("a".into()), methods: Some(vec!["POST".into()]), path: exact("/x") };
+    let matches = Match { host: Some("a".into()), methods: Some(vec!["POST".into()]), path: exact("/x"), calls: None };
     assert!(matches.fits("POST", "a", "/x"));
     for (method, host, path) in [("GET", "a", "/x"), ("POST", "b", "/x"), ("POST", "a", "/x/")] {
         assert!(!matches.fits(method, host, path));

@@ -90,7 +90,7 @@ fn some_match() -> impl Strategy<Value = Match> {
     let host = prop_oneof![4 => Just(None), 1 => Just(Some("a".to_owned())), 1 => Just(Some("b".to_owned()))];
     let listed = |methods: &[&str]| Some(methods.iter().map(|method| (*method).to_owned()).collect());
     let methods = prop_oneof![4 => Just(None), 1 => Just(listed(&["GET"])), 1 => Just(listed(&["HEAD"])), 1 => Just(listed(&["GET", "POST"])), 1 => Just(listed(&["POST"]))];
-    (host, methods, some_pattern()).prop_map(|(host, methods, path)| Match { host, methods, path })
+    (host, methods, some_pattern()).prop_map(|(host, methods, path)| Match { host, methods, path, calls: None })
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The endpoint at which operators end sessions: who may call it is said by the rule that matches its path, which must name
 //! somebody; and who may end the sessions of everybody. What is ended there is not known here.
 
+use crate::access::mcp::Call;
 use crate::access::requirement::Requirement;
 use crate::access::requirement::condition::Condition;
 use crate::access::route::Rules;
@@ -53,7 +54,11 @@ pub(crate) fn check_rule(path: Option<&str>, origins: &[Origin], rules: &Rules, 
         Requirement::Public | Requirement::Authenticated => false,
         Requirement::When(condition) => condition.names_somebody(),
     };
-    let deciding = origins.iter().map(|origin| (origin, rules.find("POST", origin.host(), path)));
+    // A rule that is for certain calls leaves the others to the next one.
+    let deciding = origins.iter().flat_map(|origin| {
+        let (rule, possible) = rules.deciding("POST", origin.host(), path, &Call::Any);
+        possible.into_iter().chain([rule]).map(move |rule| (origin, rule))
+    });
     let open = { deciding }.find(|(_, rule)| !names_somebody(&rule.require));
     let Some((origin, rule)) = open else { return Ok(()) };
     let found = match &*rule.name {

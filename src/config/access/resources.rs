@@ -1,14 +1,16 @@
 //! The part `resources`: protected resources (RFC 9728), which tell clients where to get a token, and accept no token that is for
 //! another one. Which rules decide about their requests is not known here.
 
+mod beside_rules;
+
 use std::cmp::Ordering;
 
 use serde_json::{Map, Value, json};
 
-use crate::access::requirement::Requirement;
 use crate::access::requirement::test::is_scope;
 use crate::access::resources::{AUTHORIZATION_SERVER_METADATA, METADATA, ProtectedResource, ProtectedResources, asked};
-use crate::access::route::{Credentials, Match, PathMatch, Rules, Unauthenticated};
+use crate::access::route::{Match, PathMatch, Rules};
+use crate::config::access::resources::beside_rules::{BodyCheckedByWord, asked_for, check_calls, check_credentials};
 use crate::config::access::rules::matches::{host_of, prefix_match};
 use crate::config::providers::Providers;
 use crate::config::providers::bearer::audiences;
@@ -52,6 +54,20 @@ shape! {
         /// provider, for clients from before 2025-06-18
         /// Default: they are not
         authorization_server_metadata: Option<AuthorizationServerWord>,
+        /// whether a POST is refused whose version of MCP does not say what it calls, before 2026-07-28
+        /// Default: `allow`; it must meet each rule that it could fall under
+        older_versions: Option<OlderVersionsWord>,
+        /// who behind Accredit refuses a request whose body calls something else than its header fields say; needed where rules have
+        /// `mcp`
+        body_checked_by: Option<BodyCheckedByWord>,
+    }
+}
+
+words! {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum OlderVersionsWord {
+        Allow = "allow",
+        Refuse = "refuse",
     }
 }
 
@@ -77,8 +93,10 @@ pub(crate) fn resources(
     refusals: &mut Refusals,
 ) -> Checked<ProtectedResources> {
     let mut all: Vec<(Origin, ProtectedResource)> = Vec::new();
+    let mut checkers = Vec::new();
     let each = each(shapes?, |index, shape| {
         let path = format!("resources[{index}]");
+        let checked_by = shape.body_checked_by;
         let next = resource(&path, shape, ground, refusals)?;
         if next.iter().any(|(_, resource)| all.iter().any(|(_, other)| other.uri == resource.uri)) {
             let sentence = "expected a path of its own, found one that another resource has; change it";
@@ -90,13 +108,20 @@ pub(crate) fn resources(
                 "no rule asks for a scope there, and none are written, so that some clients ask for none and others for all; write scopes: [SCOPE]",
             ));
         }
+        checkers.extend(next.iter().map(|_| (index, checked_by)));
         all.extend(next);
         Ok(())
     });
     each?;
-    let rules = check_rules(&all, ground, refusals);
+    let beside_rules = match (ground.origins, ground.rules) {
+        (Ok(origins), Ok(rules)) => {
+            let credentials = check_credentials(&all, origins, rules, refusals);
+            check_calls(&all, &checkers, origins, rules, refusals).and(credentials)
+        }
+        _ => Ok(()),
+    };
     accepted_somewhere(&all, ground.providers, refusals)?;
-    rules?;
+    beside_rules?;
     Ok(ProtectedResources::new(all))
 }
 
@@ -134,6 +159,7 @@ fn resource(
             told.insert(name.to_owned(), text.into());
         }
     }
+    let older_versions = parts.part(shape.older_versions);
     let redirects = parts.part(shape.authorization_server_metadata).is_some();
     let issuers: Vec<_> = providers.iter().map(|(_, issuer)| issuer.clone()).collect();
     let authorization_server = issuers.first().filter(|_| redirects).and_then(|issuer| metadata_of(issuer));
@@ -166,6 +192,7 @@ fn resource(
             allowed_origins: allowed_origins.clone(),
             metadata: format!("{origin}{METADATA}{written}"),
             document: Value::Object(document).to_string(),
+            refuses_older_versions: older_versions == Some(OlderVersionsWord::Refuse),
             authorization_server: authorization_server.clone(),
         };
         (origin.clone(), resource)
@@ -241,49 +268,6 @@ fn scope_prefix(path: &str, prefix: Option<String>, refusals: &mut Refusals) -> 
 
 fn allowed_origins(path: &str, origins: Vec<Checked<String>>, refusals: &mut Refusals) -> Checked<Vec<Origin>> {
     each(origins, |index, text| origin(&format!("{path}.allowed_origins[{index}]"), &text, refusals))
-}
-
-/// All scopes without which the rules for the paths that fit `resource` let nobody in, each once, in the order of the rules.
-fn asked_for(rules: &Rules, origin: &Origin, resource: &Match) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let here = rules.all().iter().filter(|rule| rule.matches.host.as_deref().is_none_or(|host| host == origin.host()));
-    for rule in here.filter(|rule| rule.matches.path.touches(&resource.path)) {
-        if let Requirement::When(condition) = &rule.require {
-            for scope in condition.scopes() {
-                if !found.iter().any(|other| other == scope) {
-                    found.push(scope.to_owned());
-                }
-            }
-        }
-        // No rule behind it decides about this resource.
-        if rule.matches.methods.is_none() && rule.matches.path.covers(&resource.path) {
-            break;
-        }
-    }
-    found
-}
-
-/// Refuses rules for a resource's paths that count on sessions: only tokens count there.
-fn check_rules(all: &[(Origin, ProtectedResource)], ground: &Ground<'_>, refusals: &mut Refusals) -> Checked<()> {
-    let Ok(rules) = ground.rules else { return Ok(()) };
-    let mut checked = Ok(());
-    for rule in rules.all() {
-        let here = all.iter().filter(|(origin, _)| rule.matches.host.as_deref().is_none_or(|host| host == origin.host()));
-        let within = |(_, resource): &(Origin, ProtectedResource)| match resource.path.as_str() {
-            "" => rule.matches.host.is_some(),
-            path => PathMatch::SeparatedPrefix(path.to_owned()).covers(&rule.matches.path),
-        };
-        let Some((_, resource)) = { here }.find(|one| within(one)) else { continue };
-        let (member, found) = match (rule.credentials, rule.unauthenticated) {
-            (Credentials::Session, _) => ("credentials", "session"),
-            (_, Unauthenticated::Redirect) => ("unauthenticated", "redirect"),
-            _ => continue,
-        };
-        let sentence =
-            format!("expected none for the paths of {}, where only tokens count, found {found}; remove it", resource.uri);
-        checked = Err(refusals.refuse(format!("{}.{member}", rule.name), sentence));
-    }
-    checked
 }
 
 /// Refuses a provider whose tokens would be accepted nowhere.

@@ -1,6 +1,7 @@
 //! What a refused request is told about bearer tokens: whether they are accepted, and which scopes to ask for. Whether it is refused is
 //! never decided here.
 
+use crate::access::mcp::Call;
 use crate::access::requirement::Requirement;
 use crate::access::requirement::test::{is_scope, scopes};
 use crate::access::resources::ProtectedResource;
@@ -11,15 +12,15 @@ use crate::authenticate::who::accepts_tokens;
 use crate::config::settings::Settings;
 use crate::words::principal::Proof;
 
-/// What is told under a rule, to somebody who is known or to nobody.
+/// What is told under a rule, to somebody who is known or to nobody, who makes this call.
 pub(super) fn challenge(
     settings: &Settings,
     rule: &Rule,
-    resource: Option<&ProtectedResource>,
+    (resource, call): (Option<&ProtectedResource>, &Call),
     verified: Option<&Verified>,
 ) -> BearerChallenge {
     let asked_for = match &rule.require {
-        Requirement::When(condition) => condition.scopes(),
+        Requirement::When(condition) => condition.scopes(call),
         Requirement::Public | Requirement::Authenticated => Vec::new(),
     };
     let scope = resource.map_or_else(|| asked_for.join(" "), |resource| wanted(resource, &asked_for, verified));

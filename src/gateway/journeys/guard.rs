@@ -27,9 +27,9 @@ pub(super) fn guard(
     events: Vec<Event>,
 ) -> Journey<Asking> {
     match judged(scene, visit, introspected, events)? {
-        Judged::Passes(Passing { rule, who, renewal, events }) => {
+        Judged::Passes(Passing { rule, who, renewal, call, events }) => {
             let resource = visit.resource(scene.settings);
-            let guarded = Guarded { settings: scene.settings, visit, rule: &rule, resource };
+            let guarded = Guarded { settings: scene.settings, visit, rule: &rule, resource, call: &call };
             Ok(guarded.forward(scene.world, who.as_deref(), renewal, events))
         }
         Judged::Otherwise(step) => Ok(step),
@@ -44,7 +44,7 @@ impl Guarded<'_> {
         renewal: Option<Box<Renewal>>,
         mut events: Vec<Event>,
     ) -> Step<Asking> {
-        let Self { settings, visit, rule, resource } = self;
+        let Self { settings, visit, rule, resource, .. } = self;
         let headers = &visit.request.headers;
         let mut add = verified.map(|verified| Rc::clone(&verified.headers)).unwrap_or_default();
         if let Some(verified) = verified {

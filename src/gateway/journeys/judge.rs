@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::access::browser;
+use crate::access::mcp::Call;
 use crate::access::requirement::Requirement;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::{Case, Moment, is_authenticated};
@@ -19,6 +20,7 @@ use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
 use crate::authenticate::who::{accepts_tokens, meant_for, who};
 use crate::config::settings::Settings;
+use crate::gateway::journeys::called::{called, rule_for};
 use crate::gateway::journeys::challenge::challenge;
 use crate::http::message::Request;
 use crate::session::attempt::{Attempt, Ending};
@@ -70,6 +72,8 @@ pub(super) struct Guarded<'a> {
     pub(super) rule: &'a Rule,
     /// The protected resource that it is for.
     pub(super) resource: Option<&'a ProtectedResource>,
+    /// What it calls there.
+    pub(super) call: &'a Call,
 }
 
 /// What a rule says of a request.
@@ -88,6 +92,8 @@ pub(super) struct Passing<'a> {
     pub(super) who: Option<Rc<Verified>>,
     /// Their session, if its cookie is due to be written again.
     pub(super) renewal: Option<Box<Renewal>>,
+    /// What it calls at an MCP server.
+    pub(super) call: Call,
     /// What happened on the way.
     pub(super) events: Vec<Event>,
 }
@@ -107,8 +113,9 @@ pub(super) fn judged<'a>(
     if let Some(Err(detail)) = resource.map(|resource| resource.check_origin(&visit.origin, &visit.request.headers)) {
         return Err(Failure::new(Reason::OriginRefused, detail));
     }
-    let rule = tightened(settings, scene.world, visit)?;
-    let guarded = Guarded { settings, visit, rule: &rule, resource };
+    let (call, refused) = called(settings, visit, resource);
+    let rule = tightened(settings, scene.world, visit, &call)?;
+    let guarded = Guarded { settings, visit, rule: &rule, resource, call: &call };
     if accepts_tokens(settings, &rule, resource) && is_in_address(visit) {
         let failure = Failure::new(Reason::TokenAmbiguous, "access_token in the query");
         return Ok(Judged::Otherwise(guarded.deny(None, failure, events)));
@@ -121,6 +128,13 @@ pub(super) fn judged<'a>(
         }
         ByIntrospection::Answered(_) | ByIntrospection::NotAsked => who(scene, visit, &rule, resource, &mut events),
     };
+    // Who is asking comes first: clients that are told something else before do not sign in.
+    let asks = matches!(identity, Identity::Unclear(_) | Identity::Asked(..));
+    let nobody = matches!(identity, Identity::Unknown(_)) && rule.require != Requirement::Public;
+    if let Some(failure) = refused.filter(|_| !asks && !nobody) {
+        let verified = if let Identity::Known(verified, _) = &identity { Some(&**verified) } else { None };
+        return Ok(Judged::Otherwise(guarded.deny(verified, failure, events)));
+    }
     let unsafe_across_sites = guarded.is_unsafe_across_sites(&identity);
     let (who, renewal) = match (identity, &rule.require) {
         (Identity::Known(..), Requirement::Public) if unsafe_across_sites => (None, None),
@@ -143,14 +157,15 @@ pub(super) fn judged<'a>(
         (Identity::Unclear(resource), _) => return Ok(Judged::Otherwise(wait(scene, visit, resource, events))),
         (Identity::Asked(call, asking), _) => return Ok(Judged::Otherwise(Step::calling(*call, asking).after(events))),
     };
-    Ok(Judged::Passes(Passing { rule, who, renewal, events }))
+    Ok(Judged::Passes(Passing { rule, who, renewal, call, events }))
 }
 
 impl<'a> Passing<'a> {
     /// Whether the request may pass with this condition added to the rule.
     pub(super) fn and(self, scene: &mut Scene<'a>, visit: &Visit, condition: &Condition) -> Judged<'a> {
         let rule = Rule { require: self.rule.require.and(condition), ..self.rule.into_owned() };
-        let guarded = Guarded { settings: scene.settings, visit, rule: &rule, resource: visit.resource(scene.settings) };
+        let resource = visit.resource(scene.settings);
+        let guarded = Guarded { settings: scene.settings, visit, rule: &rule, resource, call: &self.call };
         if let Some((verified, Err((failure, moment)))) = self.who.as_deref().map(|verified| (verified, guarded.meets(verified)))
         {
             return Judged::Otherwise(guarded.forbidden(scene, verified, moment, failure, self.events));
@@ -160,11 +175,8 @@ impl<'a> Passing<'a> {
 
     /// Refuses the request all the same.
     pub(super) fn refused(self, settings: &Settings, visit: &Visit, failure: Failure) -> Step<Asking> {
-        Guarded { settings, visit, rule: &self.rule, resource: visit.resource(settings) }.deny(
-            self.who.as_deref(),
-            failure,
-            self.events,
-        )
+        let resource = visit.resource(settings);
+        Guarded { settings, visit, rule: &self.rule, resource, call: &self.call }.deny(self.who.as_deref(), failure, self.events)
     }
 
     /// What Envoy's access log can print of it.
@@ -187,16 +199,21 @@ fn wait(scene: &mut Scene<'_>, visit: &mut Visit, resource: Resource, events: Ve
 ///
 /// # Errors
 /// [`Reason::HeaderAmbiguous`] for such a request; [`Reason::RoutePolicyUnknown`] if the policy is not defined or cannot be read.
-pub(super) fn tightened<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<Cow<'a, Rule>, Failure> {
+pub(super) fn tightened<'a>(
+    settings: &'a Settings,
+    world: &dyn World,
+    visit: &Visit,
+    call: &Call,
+) -> Result<Cow<'a, Rule>, Failure> {
     let request = &visit.request;
-    let rule = settings.rules.find(&request.method, visit.origin.host(), &request.path);
-    let Some(namespace) = &settings.route_policies else { return Ok(Cow::Borrowed(rule)) };
+    let rule = rule_for(settings, visit, call);
+    let Some(namespace) = &settings.route_policies else { return Ok(rule) };
     if let Some(name) = settings.identity.sent_by_client(&request.headers).next() {
         return Err(Failure::new(Reason::HeaderAmbiguous, format!("{} came, while routes name policies", quote(name))));
     }
     let unknown = |detail: String| Failure::new(Reason::RoutePolicyUnknown, detail);
     let name = match world.route_metadata(namespace, ROUTE_POLICY) {
-        RouteMetadata::Absent => return Ok(Cow::Borrowed(rule)),
+        RouteMetadata::Absent => return Ok(rule),
         RouteMetadata::Text(name) => name,
         RouteMetadata::Unreadable => {
             return Err(unknown("the policy that the route names is no text, is empty, or cannot be read".to_owned()));
@@ -204,7 +221,7 @@ pub(super) fn tightened<'a>(settings: &'a Settings, world: &dyn World, visit: &V
     };
     let policy = settings.policy(&name);
     let policy = policy.ok_or_else(|| unknown(format!("the route names policy {}, which is not defined", quote(&name))))?;
-    Ok(Cow::Owned(Rule { require: rule.require.and(policy), ..rule.clone() }))
+    Ok(Cow::Owned(Rule { require: rule.require.and(policy), ..rule.into_owned() }))
 }
 
 impl Guarded<'_> {
@@ -215,7 +232,10 @@ impl Guarded<'_> {
     fn meets(self, verified: &Verified) -> Result<(), (Failure, Moment)> {
         let skew = self.settings.provider(&verified.principal.provider).map(|provider| provider.oidc.clock_skew);
         let moment = Moment { now: self.visit.now, skew: skew.unwrap_or_default() };
-        self.rule.require.check(Case { principal: &verified.principal, moment }).map_err(|failure| (failure, moment))
+        self.rule
+            .require
+            .check(Case { principal: &verified.principal, moment, call: self.call })
+            .map_err(|failure| (failure, moment))
     }
 
     /// Whether this is an unsafe request by cookie that a page of another site may have sent (CSRF).
@@ -359,7 +379,7 @@ impl Guarded<'_> {
             provider: rule.require.provider().filter(signs_in).map(str::to_owned),
         });
         let demand = rule.require.demand().unwrap_or_default();
-        let (rule_name, bearer) = (Some(Rc::clone(&rule.name)), challenge(settings, rule, self.resource, verified));
+        let (rule_name, bearer) = (Some(Rc::clone(&rule.name)), challenge(settings, rule, (self.resource, self.call), verified));
         let circumstances = Circumstances { rule: rule_name, visitor, bearer, demand, further: Vec::new() };
         let mut response = visit.refusal_under(settings, &failure, &visit.return_to(), circumstances);
         if failure.reason == Reason::SessionExpired {

@@ -6,6 +6,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 
 use super::*;
+use crate::access::mcp::Call;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::{Case, Moment, Test};
 use crate::words::demand::Demand;
@@ -194,7 +195,8 @@ fn every_condition_says_of_a_shortened_session_what_it_says_of_all_claims() {
         let [of_all, of_left] = [principal(&claims), principal(&left)];
         for condition in &conditions {
             let moment = Moment::default();
-            let [before, after] = [&of_all, &of_left].map(|principal| condition.holds(Case { principal, moment }));
+            let [before, after] =
+                [&of_all, &of_left].map(|principal| condition.holds(Case { principal, moment, call: &Call::Any }));
             prop_assert_eq!(before, after, "{:?} of {:?}, of which {:?} is left", condition, claims, left);
         }
         for path in &whole {

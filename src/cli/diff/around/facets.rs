@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::access::mcp::calls::ScopesOfCalls;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::Test;
 use crate::words::principal::{ClaimPath, Claims, VERIFIABLE_CLAIMS};
@@ -132,7 +133,13 @@ impl Named {
                 values.add(domains.iter().map(|domain| Value::from(format!("someone@{domain}"))), is_wanted);
             }
             // Everybody is of some provider, and proves themselves in some way: these are no claims.
-            Test::Provider(_) | Test::Bearer => {}
+            Test::Provider(_) | Test::Bearer | Test::Calls(_) => {}
+            Test::ScopesOfCalls(ScopesOfCalls(each)) => {
+                for (_, scopes) in each {
+                    self.scopes.add(texts(scopes), is_wanted);
+                    self.scopes.together.push(texts(scopes).collect());
+                }
+            }
             Test::Scope(scopes) => {
                 self.scopes.add(texts(scopes), is_wanted);
                 self.scopes.together.push(texts(scopes).collect());

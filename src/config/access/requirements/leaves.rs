@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::{Test, is_scope};
+use crate::config::access::calls::{Asked, asked};
 use crate::config::access::requirements::known::Known;
 use crate::config::access::requirements::written::{ConditionShape, EMPTY_SEPARATOR, NEWEST, OLDEST};
 use crate::config::reading::nearest::did_you_mean;
@@ -31,6 +32,14 @@ pub(super) fn leaves(path: &str, shape: &ConditionShape, known: &Known<'_>, refu
     all.extend(given(&shape.audience).map(|audiences| audience(path, audiences?.clone(), refusals)));
     all.extend(authentication(path, shape.acr.clone(), shape.max_auth_age, refusals).transpose());
     all.extend(given(&shape.email_domain).map(|domains| email_domain(path, domains?.clone(), refusals)));
+    match given(&shape.mcp).map(|mcp| asked(&format!("{path}.mcp"), mcp?, refusals)) {
+        None => {}
+        Some(Ok(Asked { calls, scopes })) => {
+            all.extend(calls.map(|calls| Ok(Test::Calls(calls).into())));
+            all.extend(scopes.map(|scopes| Ok(Test::ScopesOfCalls(scopes).into())));
+        }
+        Some(Err(refused)) => all.push(Err(refused)),
+    }
     all.extend(given(&shape.provider).map(|name| provider(path, name?, known, refusals)));
     all
 }
@@ -44,6 +53,7 @@ pub(super) fn speak_of_claims(shape: &ConditionShape) -> bool {
         || matches!(shape.audience, Ok(Some(_)))
         || matches!(shape.acr, Ok(Some(_)))
         || matches!(shape.max_auth_age, Ok(Some(_)))
+        || matches!(&shape.mcp, Ok(Some(mcp)) if !matches!(mcp.scopes, Ok(None)))
 }
 
 /// A member that is written, or the mark that it was refused; `None` if it is not written.

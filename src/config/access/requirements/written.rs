@@ -7,6 +7,7 @@ use serde_json::Value;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::config::described::{Described, Kind, words};
 
+use crate::config::access::calls::CallsShape;
 use crate::config::reading::place::{Place, Read, shape};
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::spellings::{ClaimName, Span};
@@ -46,6 +47,8 @@ shape! {
             where list(text("domain", "^[A-Za-z0-9.-]*\\.[A-Za-z0-9.-]*$")).at_least(1),
         /// the person signed in at this provider
         pub(super) provider: Option<String>,
+        /// the request makes one of these [calls to an MCP server](#calls-to-mcp-servers), with the scopes that it needs
+        pub(super) mcp: Option<Box<CallsShape>>,
         /// the claims of every provider count
         /// Default: `false`
         pub(super) any_provider: bool = default,

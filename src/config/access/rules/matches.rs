@@ -2,6 +2,7 @@
 
 use crate::access::path;
 use crate::access::route::{Match, PathMatch, decoded};
+use crate::config::access::calls::matched;
 use crate::config::access::rules::written::MatchShape;
 use crate::config::reading::refusal::{Checked, Refusal, Refusals};
 use crate::config::reading::values::each;
@@ -34,7 +35,8 @@ pub(super) fn matches(
         (Ok(None), Ok(None)) => Ok(PathMatch::Any),
         (Err(refused), _) | (_, Err(refused)) => Err(refused),
     };
-    Ok(Match { host: host?, methods: methods?, path: path_match? })
+    let calls = shape.mcp.and_then(|mcp| mcp.map(|mcp| matched(&format!("{path}.mcp"), mcp, refusals)).transpose());
+    Ok(Match { host: host?, methods: methods?, path: path_match?, calls: calls? })
 }
 
 /// Checks that a host is one that is served, and gives it in lower case.
@@ -124,7 +126,7 @@ fn pattern_match(path: &str, pattern: &str, answered: &[(&str, &str)], refusals:
 }
 
 /// What is wrong with a pattern's wildcards.
-fn mistake(pattern: &str, decoded: &str) -> Option<&'static str> {
+pub(in crate::config::access) fn mistake(pattern: &str, decoded: &str) -> Option<&'static str> {
     if decoded.matches('*').count() != pattern.matches('*').count() {
         return Some("expected no escaped star beside wildcards, found one; write one rule for each case");
     }

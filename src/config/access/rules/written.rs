@@ -2,6 +2,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 use crate::access::path::Spelling;
+use crate::config::access::calls::CallsShape;
 use crate::config::access::requirements::written::RequirementShape;
 use crate::config::reading::place::{shape, words};
 use crate::config::reading::refusal::Checked;
@@ -44,6 +45,9 @@ shape! {
         /// this path and everything below it; no slash at its end
         /// Default: every path
         pub(super) path_separated_prefix: Option<String> where paths(),
+        /// below a [resource](#protected-resources): what is called at an [MCP server](#calls-to-mcp-servers)
+        /// Default: every request, whatever it calls
+        pub(super) mcp: Option<CallsShape>,
     }
 }
 

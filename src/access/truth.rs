@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// Whether something holds; unknown when the claim that would tell is absent or of another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Truth {
+pub enum Truth {
     True,
     False,
     Unknown,
@@ -19,7 +19,7 @@ impl From<bool> for Truth {
 
 impl Truth {
     /// The opposite. That of what is unknown is unknown, too.
-    pub(super) const fn not(self) -> Self {
+    pub const fn not(self) -> Self {
         match self {
             Self::True => Self::False,
             Self::False => Self::True,

@@ -1,0 +1,126 @@
+//! What rules must be like for the paths of protected resources, and what resources learn from them. What a resource is by itself is not
+//! checked here.
+
+use crate::access::mcp::Call;
+use crate::access::requirement::Requirement;
+use crate::access::resources::ProtectedResource;
+use crate::access::route::{Credentials, Match, PathMatch, Rule, Rules, Unauthenticated};
+use crate::config::reading::place::words;
+use crate::config::reading::refusal::{Checked, Refusals};
+use crate::http::url::Origin;
+
+words! {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(super) enum BodyCheckedByWord {
+        /// Envoy's filter `envoy.filters.http.mcp`, behind Accredit. It does not compare arguments
+        EnvoyMcpFilter = "envoy_mcp_filter",
+        /// the server itself
+        Server = "server",
+    }
+}
+
+/// All scopes without which the rules for the paths that fit `resource` let nobody in, each once, in the order of the rules.
+pub(super) fn asked_for(rules: &Rules, origin: &Origin, resource: &Match) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let here = rules.all().iter().filter(|rule| rule.matches.host.as_deref().is_none_or(|host| host == origin.host()));
+    for rule in here.filter(|rule| rule.matches.path.touches(&resource.path)) {
+        if let Requirement::When(condition) = &rule.require {
+            for scope in condition.scopes(&Call::Any) {
+                if !found.iter().any(|other| other == scope) {
+                    found.push(scope.to_owned());
+                }
+            }
+        }
+        // No rule behind it decides about this resource.
+        if rule.matches.methods.is_none() && rule.matches.calls.is_none() && rule.matches.path.covers(&resource.path) {
+            break;
+        }
+    }
+    found
+}
+
+/// Whether all requests of a rule on this origin are for the resource.
+fn is_within(rule: &Rule, origin: &Origin, on: &Origin, resource: &ProtectedResource) -> bool {
+    on == origin && (resource.path.is_empty() || PathMatch::SeparatedPrefix(resource.path.clone()).covers(&rule.matches.path))
+}
+
+/// The origins that a rule is for.
+fn origins_of<'a>(rule: &'a Rule, origins: &'a [Origin]) -> impl Iterator<Item = &'a Origin> {
+    origins.iter().filter(|origin| rule.matches.host.as_deref().is_none_or(|host| host == origin.host()))
+}
+
+/// Refuses rules for the paths of resources alone that count on sessions: only tokens count there.
+pub(super) fn check_credentials(
+    all: &[(Origin, ProtectedResource)],
+    origins: &[Origin],
+    rules: &Rules,
+    refusals: &mut Refusals,
+) -> Checked<()> {
+    let mut checked = Ok(());
+    for rule in rules.all() {
+        let around = |origin: &Origin| all.iter().find(|(on, resource)| is_within(rule, origin, on, resource));
+        let Some(found) = origins_of(rule, origins).map(around).collect::<Option<Vec<_>>>() else { continue };
+        let Some((_, resource)) = found.first() else { continue };
+        let (member, found) = match (rule.credentials, rule.unauthenticated) {
+            (Credentials::Session, _) => ("credentials", "session"),
+            (_, Unauthenticated::Redirect) => ("unauthenticated", "redirect"),
+            _ => continue,
+        };
+        let sentence =
+            format!("expected none for the paths of {}, where only tokens count, found {found}; remove it", resource.uri);
+        checked = Err(refusals.refuse(format!("{}.{member}", rule.name), sentence));
+    }
+    checked
+}
+
+/// Refuses rules that look at calls where no resource is, or where nobody compares them with the body. `checkers` are who does it, with
+/// the position of the resource in the configuration, for each of `all`.
+pub(super) fn check_calls(
+    all: &[(Origin, ProtectedResource)],
+    checkers: &[(usize, Checked<Option<BodyCheckedByWord>>)],
+    origins: &[Origin],
+    rules: &Rules,
+    refusals: &mut Refusals,
+) -> Checked<()> {
+    let mut checked = Ok(());
+    for rule in rules.all() {
+        let tests = match &rule.require {
+            Requirement::When(condition) => condition.tests(),
+            Requirement::Public | Requirement::Authenticated => Vec::new(),
+        };
+        if rule.matches.calls.is_none() && !tests.iter().any(|test| test.looks_at_calls()) {
+            continue;
+        }
+        let mut calls = rule.matches.calls.iter().chain(tests.iter().filter_map(|test| test.calls()));
+        let with_params = calls.any(|calls| !calls.params.is_empty());
+        for origin in origins_of(rule, origins) {
+            let mut with_checkers = all.iter().zip(checkers);
+            let around = with_checkers.find(|((on, resource), _)| is_within(rule, origin, on, resource));
+            let (place, sentence) = match around.map(|(_, checker)| checker) {
+                None => (rule.name.to_string(), nowhere(origin)),
+                Some((index, Ok(None))) => (format!("resources[{index}].body_checked_by"), unchecked(rule)),
+                Some((_, Ok(Some(BodyCheckedByWord::EnvoyMcpFilter)))) if with_params => {
+                    (format!("{}.match.mcp.params", rule.name), PARAMS_UNCHECKED.to_owned())
+                }
+                Some(_) => continue,
+            };
+            checked = Err(refusals.refuse(place, sentence));
+        }
+    }
+    checked
+}
+
+fn nowhere(origin: &Origin) -> String {
+    format!(
+        "expected a rule for the paths of a resource, because it looks at calls to an MCP server, found one for others at {origin}; write match.path_separated_prefix, and the resource in resources"
+    )
+}
+
+fn unchecked(rule: &Rule) -> String {
+    format!(
+        "expected who compares the header fields with the body, because {} looks at them, found none; write envoy_mcp_filter, or server if the server does it",
+        rule.name
+    )
+}
+
+const PARAMS_UNCHECKED: &str = "expected no arguments where Envoy's filter compares fields with the body, because it does not compare these, found some; write body_checked_by: server if the server does it, or remove them";
