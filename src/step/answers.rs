@@ -99,7 +99,10 @@ impl Visit {
             demand: &demand,
             diagnosis: diagnosis(settings, failure, rule.as_deref()),
         };
-        let mut response = protocols::of_call(refusal::refuse(failure.reason, &context), &self.request, failure);
+        let mut response = refusal::refuse(failure.reason, &context);
+        if resource_metadata.is_some() {
+            response = protocols::of_call(response, &self.request, failure);
+        }
         self.add_cors_headers(settings, &mut response);
         response
     }

@@ -191,7 +191,7 @@ fn thirty_and_more_mistakes_are_refused_by_the_filter_and_by_the_schema() {
         ("/providers/0/userinfo", json!("true")),
         ("/providers/0/dangerously_assume_verified", json!(["groups"])),
         ("/providers/0/authorization_params", json!({"prompt": true})),
-        ("/providers/0/bearer", json!({})),
+        ("/providers/0/bearer", json!({"audiences": []})),
         ("/providers/0/metadata/token_endpoint", json!("sso.example.com/token")),
         ("/session/idle", json!("30M")),
         ("/session/lifetime", json!("8")),
