@@ -276,10 +276,12 @@ fn accepted_somewhere(all: &[(Origin, ProtectedResource)], providers: &Providers
         let without = provider.bearer.as_ref().is_some_and(|bearer| bearer.audiences.is_empty());
         without && !all.iter().any(|(_, resource)| resource.providers.contains(&provider.name))
     });
-    nowhere.fold(Ok(()), |_, (index, _)| {
+    let mut checked = Ok(());
+    for (index, _) in nowhere {
         let sentence = "expected the audiences that tokens for these services have, or a resource that accepts tokens of this provider, found none of both; write audiences: [app], or name it in resources";
-        Err(refusals.refuse(format!("providers[{index}].bearer.audiences"), sentence))
-    })
+        checked = Err(refusals.refuse(format!("providers[{index}].bearer.audiences"), sentence));
+    }
+    checked
 }
 
 /// Where the metadata of an authorization server stand (RFC 8414, section 3.1): between the host and the path of its issuer.
