@@ -46,12 +46,6 @@ impl Cursor {
         Self { millis: self.millis.saturating_sub(minute), sequence: 0 }
     }
 
-    /// Whether its time is more than a minute after `now`, the store's clock. In an honest store that is so only after its clock
-    /// was set back.
-    pub(super) fn is_ahead_of(self, now: Timestamp) -> bool {
-        self.time() > now.plus(OVERLAP)
-    }
-
     /// Reads the form that [`fmt::Display`] writes, which is that of an entry's id in Redis: two numbers with a hyphen between
     /// them. `None` for anything else.
     pub fn read(text: &[u8]) -> Option<Self> {

@@ -54,14 +54,10 @@ pub struct Page {
     pub entries: Vec<Entry>,
     /// How many entries were skipped because ours have another form.
     pub foreign: usize,
-    /// How many places are more than a minute ahead of the store's clock.
-    pub ahead: usize,
     /// Where to read on.
     pub next: Cursor,
     /// Whether to read on at once.
     pub rest: Rest,
-    /// The oldest entry of the stream.
-    pub oldest: Oldest,
 }
 
 /// An entry of the stream.
@@ -81,17 +77,6 @@ pub enum Rest {
     More,
 }
 
-/// The oldest entry of the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Oldest {
-    /// It is at this place.
-    At(Cursor),
-    /// The stream is empty.
-    Nowhere,
-    /// The connection ended before it was said.
-    NotSaid,
-}
-
 impl Page {
     /// Where the next round of reading begins, when nothing is left to read in this one: a minute before the place that was
     /// reached, or before the store's clock if that is earlier. So no entry with a place in the future, whoever wrote it, hides
@@ -99,33 +84,15 @@ impl Page {
     pub fn next_round(&self) -> Cursor {
         self.next.min(Cursor::at(self.now)).a_minute_before()
     }
-
-    /// Whether this is still the stream whose oldest entry was `known`, with only entries removed that were added before
-    /// `trim_before`. If not, the stream was emptied, replaced or cut by somebody else: it must be read again from the start, and
-    /// what it lacks be announced again. (It can also be false when nothing is lost, after a pause in which nothing was added.)
-    pub fn continues(&self, known: Oldest, trim_before: Timestamp) -> bool {
-        match (known, self.oldest) {
-            (Oldest::NotSaid | Oldest::Nowhere, _) | (_, Oldest::NotSaid) => true,
-            (Oldest::At(_), Oldest::Nowhere) => false,
-            (Oldest::At(known), Oldest::At(now)) => known == now || (known < now && now <= Cursor::at(trim_before)),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn page(next: u64, oldest: Oldest) -> Page {
-        Page {
-            now: Timestamp::from_millis(1_000_000),
-            entries: Vec::new(),
-            foreign: 0,
-            ahead: 0,
-            next: at(next),
-            rest: Rest::Nothing,
-            oldest,
-        }
+    fn page(next: u64) -> Page {
+        let now = Timestamp::from_millis(1_000_000);
+        Page { now, entries: Vec::new(), foreign: 0, next: at(next), rest: Rest::Nothing }
     }
 
     const fn at(millis: u64) -> Cursor {
@@ -135,26 +102,7 @@ mod tests {
     #[test]
     fn the_next_round_reads_a_minute_again_and_never_begins_in_the_future() {
         for (reached, next) in [(900_000, 840_000), (1_000_000, 940_000), (2_000_000, 940_000), (u64::MAX, 940_000), (0, 0)] {
-            assert_eq!(page(reached, Oldest::NotSaid).next_round(), at(next), "{reached}");
-        }
-    }
-
-    #[test]
-    fn a_stream_that_was_emptied_replaced_or_cut_is_told_from_one_that_was_trimmed() {
-        use Oldest::{At, NotSaid, Nowhere};
-        let trim_before = Timestamp::from_millis(500);
-        for (known, oldest, continues) in [
-            (At(at(100)), At(at(100)), true),
-            (At(at(100)), At(at(500)), true),
-            (At(at(100)), At(at(501)), false),
-            (At(at(100)), At(at(99)), false),
-            (At(at(100)), Nowhere, false),
-            (At(at(100)), NotSaid, true),
-            (Nowhere, At(at(900)), true),
-            (Nowhere, Nowhere, true),
-            (NotSaid, At(at(900)), true),
-        ] {
-            assert_eq!(page(0, oldest).continues(known, trim_before), continues, "{known:?} {oldest:?}");
+            assert_eq!(page(reached).next_round(), at(next), "{reached}");
         }
     }
 }

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::http::message::{HttpCall, Reply};
 use crate::revocations::cursor::Cursor;
-use crate::revocations::exchanged::{Announced, Claimed, Entry, LARGEST_ENTRY, NamedValue, Oldest, Page, Rest};
+use crate::revocations::exchanged::{Announced, Claimed, Entry, LARGEST_ENTRY, NamedValue, Page, Rest};
 use crate::revocations::redis::resp::{NoValue, Value, Values, encoded};
 use crate::revocations::redis::settings::{Login, Redis};
 use crate::words::reason::Failure;
@@ -89,12 +89,7 @@ impl Redis {
 
     pub(super) fn read(&self, from: Cursor, most: usize) -> HttpCall {
         let (stream, from, most) = (self.stream.as_bytes(), from.to_string(), most.to_string());
-        // The oldest entry comes last: if it is a huge one of somebody else's, the page has come before it.
-        self.call(vec![
-            vec![b"TIME"],
-            vec![b"XRANGE", stream, from.as_bytes(), b"+", b"COUNT", most.as_bytes()],
-            vec![b"XRANGE", stream, b"-", b"+", b"COUNT", b"1"],
-        ])
+        self.call(vec![vec![b"TIME"], vec![b"XRANGE", stream, from.as_bytes(), b"+", b"COUNT", most.as_bytes()]])
     }
 
     pub(super) fn page(&self, from: Cursor, most: usize, reply: &Reply) -> Result<Page, Failure> {
@@ -105,8 +100,7 @@ impl Redis {
             return Err(answer.unexpected("XRANGE", &format!("at most {most} entries"), &format!("{count}")));
         }
         let rest = if count == most { Rest::More } else { Rest::Nothing };
-        let oldest = Oldest::NotSaid;
-        let mut page = Page { now, entries: Vec::new(), foreign: 0, ahead: 0, next: from, rest, oldest };
+        let mut page = Page { now, entries: Vec::new(), foreign: 0, next: from, rest };
         for _ in 0..count {
             match answer.entry(&mut page) {
                 Ok(()) => {}
@@ -115,7 +109,7 @@ impl Redis {
                 Err(failure) => return Err(failure),
             }
         }
-        match answer.oldest(&mut page.oldest).and_then(|()| answer.finish()) {
+        match answer.finish() {
             Err(failure) if !answer.ended => Err(failure),
             _ => Ok(page),
         }
@@ -279,7 +273,6 @@ impl<'a> Answer<'a> {
         let fields = self.fields();
         if fields.is_ok() || (self.ended && behind_id > MOST_BEHIND_AN_ID) {
             page.next = cursor.next();
-            page.ahead = page.ahead.saturating_add(usize::from(cursor.is_ahead_of(page.now)));
             match fields.as_ref().ok().copied().flatten() {
                 Some(bytes) => page.entries.push(Entry { cursor, bytes: bytes.to_vec() }),
                 None => page.foreign = page.foreign.saturating_add(1),
@@ -299,20 +292,6 @@ impl<'a> Answer<'a> {
         }
         let [name, value] = [self.bytes("XRANGE")?, self.bytes("XRANGE")?];
         Ok((name == FIELD && value.len() <= LARGEST_ENTRY).then_some(value))
-    }
-
-    /// Reads which entry is the oldest.
-    fn oldest(&mut self, oldest: &mut Oldest) -> Result<(), Failure> {
-        match self.array("XRANGE")? {
-            0 => *oldest = Oldest::Nowhere,
-            1 => {
-                self.pair("XRANGE")?;
-                *oldest = Oldest::At(self.id("XRANGE")?);
-                self.fields()?;
-            }
-            count => return Err(self.unexpected("XRANGE", "at most 1 entry", &format!("{count}"))),
-        }
-        Ok(())
     }
 
     /// Makes sure that the connection was ended as it was asked for, and that nothing follows.

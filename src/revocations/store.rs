@@ -87,7 +87,7 @@ impl Store {
         }
     }
 
-    /// Puts a value under a name, whatever is there. The name is not one of those that are claimed.
+    /// Puts a value under a name, whatever is there: also in the place of a claim, which ends by that.
     pub fn put(&self, value: &NamedValue<'_>) -> HttpCall {
         match self {
             Self::Redis(redis) => redis.put(value),
