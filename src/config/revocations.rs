@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::reading::place::{shape, words};
 use crate::config::reading::refusal::{Checked, Refusals};
-use crate::config::reading::spellings::Span;
+use crate::config::reading::spellings::{Span, written};
 use crate::config::reading::values::positive;
 use crate::config::settings::Revocations;
 use crate::crypto::seal::Sealer;
@@ -19,6 +19,10 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest `stale_after`.
 const LONGEST_STALE: Duration = Duration::from_secs(24 * 3_600);
 
+/// The shortest `stale_after` with which sessions are refused, beside twice `redis.timeout`: what is known is a second old before it is
+/// read again, and each reading may take that time-out; after the clock was set or the machine stood still, one reading is waited for.
+const SHORTEST_STALE: Duration = Duration::from_secs(3);
+
 /// The longest name of a stream, in bytes.
 const LONGEST_NAME: usize = 200;
 
@@ -30,7 +34,7 @@ shape! {
         /// `revocations_unavailable` (`refuse`), also in a new replica, until it has read everything
         /// Default: `accept`
         when_stale: WhenStaleWord = default,
-        /// how old what is known may be
+        /// how old what is known may be; with `refuse` at least 3 s and twice `redis.timeout`
         /// Default: `10s`
         stale_after: Option<Span> where positive_spans(LONGEST_STALE),
     }
@@ -82,8 +86,23 @@ pub(crate) fn revocations(
     let stale_after = positive("revocations.stale_after", shape.stale_after, Duration::from_secs(10), LONGEST_STALE, refusals);
     let store = shape.redis.and_then(|shape| redis(shape, refusals));
     keys?;
-    let refuse_after = (shape.when_stale? == WhenStaleWord::Refuse).then_some(stale_after?);
-    Ok(Some(Revocations { store: Store::Redis(store?), refuse_after }))
+    let (stale_after, store) = (stale_after?, store?);
+    let refuse_after = match shape.when_stale? {
+        WhenStaleWord::Accept => None,
+        WhenStaleWord::Refuse => Some(long_enough(stale_after, store.timeout, refusals)?),
+    };
+    Ok(Some(Revocations { store: Store::Redis(store), refuse_after }))
+}
+
+/// Checks that this leaves time to read the store in.
+fn long_enough(stale_after: Duration, timeout: Duration, refusals: &mut Refusals) -> Checked<Duration> {
+    let shortest = SHORTEST_STALE.saturating_add(timeout.saturating_mul(2));
+    if stale_after < shortest {
+        let [shortest, found] = [shortest, stale_after].map(written);
+        let sentence = format!("expected at least 3s and twice redis.timeout with refuse, found {found}; write {shortest}");
+        return Err(refusals.refuse("revocations.stale_after", sentence));
+    }
+    Ok(stale_after)
 }
 
 fn redis(shape: RedisShape, refusals: &mut Refusals) -> Checked<Redis> {

@@ -19,6 +19,7 @@ mod meant;
 mod operator_logout;
 mod pages;
 mod resources;
+mod revocations;
 mod rules;
 mod sentences;
 mod several;
