@@ -9,6 +9,7 @@ pub mod fetch;
 pub mod given_back;
 pub mod kept_claims;
 pub mod lease;
+mod process;
 mod provider_documents;
 pub mod question;
 pub mod refresh;

@@ -79,7 +79,6 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             .text("provider", provider)
             .text("subject", subject)
             .text("session", session),
-        Event::RevocationsQueueFull => Line::of("revocations_queue_full"),
         Event::LoggedOutByProvider { request, provider, subject, session } => at("backchannel_logout", request)
             .text("provider", provider)
             .maybe("subject", subject.as_ref())
@@ -126,6 +125,7 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             .maybe("subject", end.subject.as_ref())
             .maybe("session", end.session.as_ref())
             .with("before", end.before.map_or(Value::Null, |before| Value::from(before.seconds()))),
+        Event::RevocationsQueueFull(number) => Line::of("revocations_queue_full").with("number", Value::from(*number)),
         Event::RevocationsForged(number) => Line::of("revocations_forged").with("number", Value::from(*number)),
         Event::RevocationsByUnknownKeys(number) => Line::of("revocations_by_unknown_keys").with("number", Value::from(*number)),
         Event::RevocationsOfUnknownTable { number, told: true } => {

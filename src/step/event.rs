@@ -256,8 +256,8 @@ pub enum Event {
     },
     /// An operator has ended sessions.
     EndedByOperator { request: RequestRef, end: Box<OperatorsEnd> },
-    /// There was no room in the queue of what the store is to be told. What ended holds here.
-    RevocationsQueueFull,
+    /// For so many ends there was no room in the queue of what the store is to be told. They hold here.
+    RevocationsQueueFull(usize),
     /// The store has taken so many announcements of what has ended.
     RevocationsAnnounced(usize),
     /// Everything is known here that was announced until then.
@@ -327,7 +327,7 @@ impl Event {
             | Self::RevocationsWithoutRoom(_)
             | Self::UnprovedWithoutRoom(_)
             | Self::RevocationsLost
-            | Self::RevocationsQueueFull
+            | Self::RevocationsQueueFull(_)
             | Self::RevocationsUnavailable { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } | Self::Unanswered { failure, .. } => matches!(
                 failure.reason,

@@ -103,6 +103,7 @@ impl Event {
                 return Metric::moment("accredit_keys_fetched_timestamp_seconds_", provider, *fetched);
             }
             Self::RevocationsAnnounced(number) => return Metric::more("accredit_revocations_announced", *number),
+            Self::RevocationsQueueFull(number) => return Metric::more("accredit_revocations_queue_full", *number),
             Self::RevocationsForged(number) => return Metric::more("accredit_revocations_forged", *number),
             Self::RevocationsByUnknownKeys(number) => return Metric::more("accredit_revocations_by_unknown_keys", *number),
             Self::RevocationsOfUnknownTable { number, .. } => {
@@ -114,7 +115,6 @@ impl Event {
                 return Metric::moment("accredit_revocations_current_timestamp_seconds", "", *moment);
             }
             Self::RevocationsLost => "accredit_revocations_lost",
-            Self::RevocationsQueueFull => "accredit_revocations_queue_full",
             Self::TokenGivenBack { trouble: None, .. } => "accredit_token_revocation_ok",
             Self::TokenGivenBack { .. } => "accredit_token_revocation_failed",
             Self::StreamReset { .. } => "accredit_stream_reset",

@@ -7,24 +7,30 @@
 //! knows and the store does not is announced again.
 
 mod again;
+mod asking;
+mod attempts;
 mod round;
 mod shared;
+mod stale;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::config::settings::{Revocations as Configured, Settings};
-use crate::http::message::{HttpCall, Reply};
+use crate::http::message::Reply;
 use crate::revocations::cursor::Cursor;
 use crate::revocations::exchanged::NamedValue;
 use crate::step::event::Event;
 use crate::upkeep::failing::Failing;
-use crate::upkeep::fetch::{Errand, Fetch};
-use crate::upkeep::lease::{self, Grant, Urgency};
+use crate::upkeep::lease;
+use crate::upkeep::process;
 use crate::upkeep::question::Question;
-use crate::upkeep::revocations::again::Again;
+use crate::upkeep::revocations::again::{Again, Marks};
+use crate::upkeep::revocations::asking::{announce, ask, kept_for, patience, read, under_way};
+use crate::upkeep::revocations::attempts::Attempts;
 use crate::upkeep::revocations::round::{Complete, Next, Round};
 use crate::upkeep::revocations::shared::{Place, Progress};
+use crate::upkeep::revocations::stale::Staleness;
 use crate::upkeep::turn::Turn;
 use crate::words::reason::Failure;
 use crate::words::time::Timestamp;
@@ -39,30 +45,22 @@ const SOON: Duration = Duration::from_millis(100);
 /// The most announcements of one call: 40 KiB, with two keys twice as much.
 const MOST_AT_ONCE: usize = 500;
 
-/// How long an entry is left in the store, by the store's clock, after the longest session that it could end when it was added. It
-/// matters for up to twenty minutes of that; the rest is for clocks that differ.
-const MARGIN: Duration = Duration::from_secs(3_600);
-
 /// How long [`Revocations::current`] is content with what it read before.
 const FRESH: Duration = Duration::from_millis(100);
 
 /// How this worker tells and hears.
 pub struct Revocations {
     place: Option<Place>,
-    /// The round that this worker reads, and when it is given up.
+    /// The round that this worker reads, and when its page was asked for.
     round: Option<(Round, Timestamp)>,
+    /// A round of everything that waits until what is new was read, and since when it waits.
+    aside: Option<(Round, Timestamp)>,
     /// The places of the entries that this worker has heard within about a minute.
     heard: BTreeSet<Cursor>,
     /// What this worker announces again, because the store has lost it.
     again: Option<Again>,
-    /// Before this time, nothing that was lost is announced again: another replica does it.
-    again_not_before: Timestamp,
-    /// How often in a row another replica did.
-    claims_lost: u32,
-    /// How often in a row the store did not take it.
-    again_fails: u32,
     /// What the store is to keep under names, and for how long.
-    to_put: Vec<(String, &'static [u8], Duration)>,
+    to_put: Vec<(String, Vec<u8>, Duration)>,
     /// Whether reading fails.
     reading: Failing,
     /// Whether announcing fails: a store that is full, or whose user may not add entries, fails in that alone.
@@ -71,10 +69,12 @@ pub struct Revocations {
     keeping: Failing,
     /// Whether the log was told of announcements for a table that is not here.
     told_of_unknown_tables: bool,
-    /// Before this time, what is new is not sent at once, because the store has just refused something.
-    announce_not_before: Timestamp,
+    /// When the store did not take something. For a moment, what is new is not sent at once.
+    announce_failed: Timestamp,
     /// Until when everything is known, and when that was looked up.
     current: (Option<Timestamp>, Timestamp),
+    /// What this worker thinks of that.
+    staleness: Staleness,
 }
 
 impl Revocations {
@@ -83,25 +83,24 @@ impl Revocations {
         Self {
             place: settings.revocations.as_ref().map(|configured| Place::new(settings, configured)),
             round: None,
+            aside: None,
             heard: BTreeSet::new(),
             again: None,
-            again_not_before: Timestamp::default(),
-            claims_lost: 0,
-            again_fails: 0,
             to_put: Vec::new(),
             reading: Failing::default(),
             announcing: Failing::default(),
             keeping: Failing::default(),
             told_of_unknown_tables: false,
-            announce_not_before: Timestamp::default(),
+            announce_failed: Timestamp::default(),
             current: (None, Timestamp::from_millis(u64::MAX)),
+            staleness: Staleness::new(),
         }
     }
 
     /// Has the store keep a value under a name for this time, soon. It may get lost.
-    pub fn put(&mut self, name: String, value: &'static [u8], lifetime: Duration) {
+    pub fn put(&mut self, name: String, value: &[u8], lifetime: Duration) {
         if self.to_put.len() < MOST_AT_ONCE {
-            self.to_put.push((name, value, lifetime));
+            self.to_put.push((name, value.to_vec(), lifetime));
         }
     }
 
@@ -112,9 +111,10 @@ impl Revocations {
 
     /// Whether what is known is too old to accept a session by it, as is configured.
     pub fn is_too_old(&mut self, settings: &Settings, world: &dyn World, now: Timestamp) -> bool {
-        let configured = settings.revocations.as_ref();
-        let Some(refuse_after) = configured.and_then(|configured| configured.refuse_after) else { return false };
-        self.current(world, now).is_none_or(|current| now.since(current) > refuse_after)
+        let Some(configured) = &settings.revocations else { return false };
+        let Some(refuse_after) = configured.refuse_after else { return false };
+        let current = self.current(world, now);
+        self.staleness.is_too_old(current, now, (refuse_after, configured.store.timeout()))
     }
 
     /// Until when everything is known that other replicas have announced; `None` until this process has read it all once.
@@ -130,18 +130,21 @@ impl Revocations {
 
     /// Does what is due. Returns after which time it wants to be called again.
     pub(super) fn look_after(&mut self, turn: &mut Turn<'_>) -> Duration {
+        // It is looked all the time, so that a clock that jumps is not taken for time that passes.
+        self.is_too_old(turn.settings, turn.world, turn.now);
         let (Some(place), Some(configured)) = (&self.place, &turn.settings.revocations) else { return PERIOD };
         let unsent = turn.ended.take_unsent();
         // While the store takes nothing, what is in the queue waits for the next round.
-        if turn.now >= self.announce_not_before {
+        if turn.now.since(self.announce_failed) >= PERIOD || turn.now < self.announce_failed {
             announce(turn, configured, place, unsent);
         }
         tell_troubles(turn, place);
         for (name, value, lifetime) in self.to_put.drain(..) {
             let lifetime = lifetime.max(Duration::from_secs(1));
-            ask(turn, configured.store.put(&NamedValue { name: &name, value, lifetime }), Question::Put);
+            ask(turn, configured.store.put(&NamedValue { name: &name, value: &value, lifetime }), Question::Put);
         }
-        if self.round.as_ref().is_some_and(|(_, until)| turn.now < *until) {
+        let waits = |asked: Timestamp| asked <= turn.now && turn.now.since(asked) < patience(configured);
+        if self.round.as_ref().is_some_and(|(_, asked)| waits(*asked)) {
             return SOON;
         }
         // No answer came. What was read before holds nevertheless.
@@ -153,8 +156,7 @@ impl Revocations {
         if turn.now < due {
             return due.since(turn.now);
         }
-        let looks = progress.owes && self.again.is_none() && turn.now >= self.again_not_before;
-        let round = if looks { Round::of_all() } else { Round::new(&progress) };
+        let round = if self.looks(turn, &progress) { Round::of_all(&progress) } else { Round::new(&progress) };
         self.round = read(turn, configured, place, round, &mut self.heard);
         SOON
     }
@@ -163,42 +165,31 @@ impl Revocations {
     pub(super) fn answered(&mut self, turn: &mut Turn<'_>, question: &Question, began: Timestamp, reply: &Reply) {
         let (Some(place), Some(configured)) = (self.place.take(), &turn.settings.revocations) else { return };
         let outcome = match question {
-            Question::Read(from) => self.page(turn, (configured, &place), (*from, began), reply),
+            Question::Read(from) => match self.page(turn, (configured, &place), (*from, began), reply) {
+                Some(read) => read,
+                None => {
+                    // Nobody asks for this page any more: whether the store works, the next ones say.
+                    self.place = Some(place);
+                    return;
+                }
+            },
             // They stay in the queue until they were read: a store can lose what it has just acknowledged.
             Question::Announce(announcements) => configured.store.announced(announcements.len(), 0, reply).map(|_| {
                 turn.events.push(Event::RevocationsAnnounced(announcements.len()));
             }),
             Question::Put => configured.store.was_put(reply),
-            Question::ClaimAgain => match again::may_begin(&configured.store, reply, &mut self.claims_lost) {
-                Ok(true) => {
-                    self.go_on_announcing(turn, configured);
-                    Ok(())
-                }
-                other => {
-                    self.again_fails = self.again_fails.saturating_add(u32::from(other.is_err()));
-                    self.look_again_later(turn);
-                    other.map(|_| ())
-                }
-            },
-            Question::AnnounceAgain(number) => match configured.store.announced(*number, 0, reply) {
-                Ok(_) => {
-                    turn.events.push(Event::RevocationsAnnounced(*number));
-                    self.go_on_announcing(turn, configured);
-                    Ok(())
-                }
-                Err(failure) => {
-                    self.again_fails = self.again_fails.saturating_add(1);
-                    self.look_again_later(turn);
-                    Err(failure)
-                }
-            },
+            Question::ClaimAgain => self.claimed(turn, (configured, &place), reply),
+            Question::AnnounceAgain(number) => configured.store.announced(*number, 0, reply).map(|_| {
+                turn.events.push(Event::RevocationsAnnounced(*number));
+                self.go_on_announcing(turn, (configured, &place));
+            }),
         };
         match outcome {
             Ok(()) => {
                 let after = self.failing(question).works(turn.now);
                 turn.events.extend(after.map(|after| Event::RevocationsAvailable { after }));
             }
-            Err(failure) => self.failed(turn, question, failure),
+            Err(failure) => self.failed(turn, &place, question, failure),
         }
         self.place = Some(place);
     }
@@ -211,27 +202,29 @@ impl Revocations {
         }
     }
 
-    fn failed(&mut self, turn: &mut Turn<'_>, question: &Question, failure: Failure) {
+    fn failed(&mut self, turn: &mut Turn<'_>, place: &Place, question: &Question, failure: Failure) {
         let told = self.failing(question).failed(turn.now);
-        if matches!(question, Question::Announce(_)) {
-            self.announce_not_before = turn.now.plus(PERIOD);
+        match question {
+            Question::Announce(_) => self.announce_failed = turn.now,
+            Question::ClaimAgain | Question::AnnounceAgain(_) => {
+                self.again = None;
+                place.change(turn.world, turn.now, |progress| progress.attempts.failed(turn.now));
+            }
+            Question::Read(_) | Question::Put => {}
         }
         turn.events.push(Event::RevocationsUnavailable { failure, told });
     }
 
-    /// Takes a page, and reads on, or ends the round.
+    /// Takes a page, and reads on, or ends the round. `None` if the page belongs to a round that was given up, or to one of an earlier
+    /// configuration.
     fn page(
         &mut self,
         turn: &mut Turn<'_>,
         (configured, place): (&Configured, &Place),
         (from, began): (Cursor, Timestamp),
         reply: &Reply,
-    ) -> Result<(), Failure> {
-        // An answer to a round that was given up, or to one of an earlier configuration.
-        if self.round.as_ref().is_none_or(|(round, _)| round.from() != from) {
-            return Ok(());
-        }
-        let Some((mut round, _)) = self.round.take() else { return Ok(()) };
+    ) -> Option<Result<(), Failure>> {
+        let (mut round, _) = self.round.take_if(|(round, _)| round.from() == from)?;
         lease::release(turn.world, &place.lease());
         let next = round.page(turn, &configured.store, &mut self.heard, reply);
         let number = round.take_of_unknown_tables();
@@ -239,11 +232,23 @@ impl Revocations {
             let told = !std::mem::replace(&mut self.told_of_unknown_tables, true);
             turn.events.push(Event::RevocationsOfUnknownTable { number, told });
         }
-        match next? {
-            Next::Page => self.round = read(turn, configured, place, round, &mut self.heard),
+        let next = match next {
+            Ok(next) => next,
+            Err(failure) => return Some(Err(failure)),
+        };
+        match next {
+            Next::Page => {
+                // However long it takes to read everything, what is new is heard every second.
+                let progress = place.load(turn.world, turn.now);
+                if round.reads_all() && progress.is_older_than(PERIOD, turn.now) {
+                    self.aside = Some((round, turn.now));
+                    round = Round::new(&progress);
+                }
+                self.round = read(turn, configured, place, round, &mut self.heard);
+            }
             Next::Complete(complete) => self.end_round(turn, (configured, place), began, round, &complete),
         }
-        Ok(())
+        Some(Ok(()))
     }
 
     /// Notes what is known now, sends what is waiting, and sees to it that what the store has lost is announced again.
@@ -255,70 +260,95 @@ impl Revocations {
         round: Round,
         complete: &Complete,
     ) {
-        let mut progress = place.load(turn.world, turn.now);
-        progress.compare_clocks(complete.store_clock, began);
-        progress.next = Some(complete.next);
-        progress.current = Some(began);
         let removed_before = complete.store_clock.minus(kept_for(turn.settings));
-        if round.has_lost(removed_before) && !progress.owes {
+        let has_lost = round.has_lost(removed_before);
+        if has_lost && !place.load(turn.world, turn.now).owes {
             turn.events.push(Event::RevocationsLost);
-            progress.owes = true;
         }
-        if !progress.owes {
-            progress.last = complete.last.or(progress.last.filter(|last| last.time() >= removed_before));
-        }
-        place.store(turn.world, &progress);
+        let progress = place.change(turn.world, turn.now, |progress| {
+            progress.store_clock = Some(complete.store_clock);
+            progress.next = Some(complete.next);
+            progress.current = Some(began);
+            progress.owes |= has_lost;
+            progress.losses = progress.losses.wrapping_add(has_lost.into());
+            let before = progress.last.filter(|last| !has_lost && last.time() >= removed_before);
+            progress.last = complete.last.or(before);
+            *progress
+        });
         self.current = (progress.current, turn.now);
         turn.events.push(Event::RevocationsCurrent(began));
-        match round.known() {
-            Some(known) => {
-                self.again_not_before = turn.now.plus(again::PAUSE);
-                let mut again = Again::new(known, turn.now);
-                again.prepare(turn);
-                if again.is_complete() {
-                    self.claims_lost = 0;
-                    owes_nothing(turn, place, complete.last);
-                } else {
-                    self.again = Some(again);
-                    ask(turn, again::claim(&configured.store), Question::ClaimAgain);
-                }
+        let aside = self.aside.take().filter(|(_, since)| turn.now.since(*since) < under_way(configured));
+        let is_outdated = round.is_outdated(&progress);
+        match (round.known(), aside) {
+            // It is looked again with the next round.
+            (Some(_), _) if is_outdated => place.change(turn.world, turn.now, |progress| progress.attempts.begin_anew()),
+            (Some(known), _) => self.begin_announcing(turn, (configured, place), known),
+            (None, Some((aside, _))) => self.round = read(turn, configured, place, aside, &mut self.heard),
+            (None, None) if self.looks(turn, &progress) => {
+                self.round = read(turn, configured, place, Round::of_all(&progress), &mut self.heard);
             }
-            None if progress.owes && self.again.is_none() && turn.now >= self.again_not_before => {
-                self.round = read(turn, configured, place, Round::of_all(), &mut self.heard);
-            }
-            None => {}
+            (None, None) => {}
         }
         let mut waiting = turn.ended.waiting(turn.world);
         waiting.truncate(MOST_AT_ONCE);
         announce(turn, configured, place, waiting);
     }
 
-    /// This replica has announced what the store lacked, or could not, or another one does it: later it looks again what is missing.
-    fn look_again_later(&mut self, turn: &Turn<'_>) {
-        self.again = None;
-        self.again_not_before = turn.now.plus(again::pause(self.again_fails));
+    /// Whether this worker is to find out now what the store lacks.
+    fn looks(&self, turn: &Turn<'_>, progress: &Progress) -> bool {
+        progress.owes && self.again.is_none() && self.aside.is_none() && progress.attempts.may_begin(turn.now)
     }
 
-    fn go_on_announcing(&mut self, turn: &mut Turn<'_>, configured: &Configured) {
+    /// The store has these marks: claims to announce again what it lacks, or notes that it lacks nothing.
+    fn begin_announcing(&mut self, turn: &mut Turn<'_>, (configured, place): (&Configured, &Place), known: Marks) {
+        // If another worker finds something missing from here on, this process owes it.
+        let (noted, version) = place.read(turn.world, turn.now);
+        let Some(process) = process::name(turn.world) else {
+            place.change(turn.world, turn.now, |progress| progress.attempts.failed(turn.now));
+            return;
+        };
+        let mut again = Again::new(known, process, turn.now);
+        again.prepare(turn);
+        if again.is_complete() {
+            let owes_nothing = Progress { owes: false, attempts: Attempts::default(), ..noted };
+            place.write(turn.world, &owes_nothing, version);
+            return;
+        }
+        // Other workers of this process leave it to this one meanwhile.
+        place.change(turn.world, turn.now, |progress| progress.attempts.under_way(turn.now, under_way(configured)));
+        ask(turn, again.claim(&configured.store), Question::ClaimAgain);
+        self.again = Some(again);
+    }
+
+    /// Announces again what the store lacks, if this process has the claim, or whoever has it does nothing by it.
+    fn claimed(&mut self, turn: &mut Turn<'_>, (configured, place): (&Configured, &Place), reply: &Reply) -> Result<(), Failure> {
+        let Some(again) = &mut self.again else { return Ok(()) };
+        if !again.is_claimed(&configured.store, reply)? {
+            let missing = again.missing(turn);
+            if !place.change(turn.world, turn.now, |progress| progress.attempts.takes_over(turn.now, missing)) {
+                self.again = None;
+                return Ok(());
+            }
+            again.take_over();
+        }
+        self.go_on_announcing(turn, (configured, place));
+        Ok(())
+    }
+
+    fn go_on_announcing(&mut self, turn: &mut Turn<'_>, (configured, place): (&Configured, &Place)) {
         let Some(again) = &mut self.again else { return };
         let batch = again.batch();
         again.prepare(turn);
         if batch.is_empty() {
-            // Whether the store has kept it all, the next round that reads everything finds out.
-            self.again_fails = 0;
-            self.look_again_later(turn);
+            self.again = None;
+            place.change(turn.world, turn.now, |progress| progress.attempts.announced(turn.now));
             return;
         }
-        self.to_put.extend(again.renewed_claim(turn.now));
+        place.change(turn.world, turn.now, |progress| progress.attempts.under_way(turn.now, under_way(configured)));
+        self.to_put.extend(again.renewed_claim(&configured.store, turn.now));
         let call = configured.store.announce(&batch, &[], None);
         ask(turn, call, Question::AnnounceAgain(batch.len()));
     }
-}
-
-/// Notes that the store lacks nothing that this process knows, up to this entry.
-fn owes_nothing(turn: &mut Turn<'_>, place: &Place, last: Option<Cursor>) {
-    let progress = Progress { last, owes: false, ..place.load(turn.world, turn.now) };
-    place.store(turn.world, &progress);
 }
 
 /// Tells of ends that found no room. What found none in the queue, the store will be found to lack.
@@ -328,52 +358,7 @@ fn tell_troubles(turn: &mut Turn<'_>, place: &Place) {
         turn.events.push(Event::RevocationsWithoutRoom(troubles.without_room));
     }
     if troubles.not_queued > 0 {
-        turn.events.push(Event::RevocationsQueueFull);
-        let progress = Progress { owes: true, ..place.load(turn.world, turn.now) };
-        place.store(turn.world, &progress);
+        turn.events.push(Event::RevocationsQueueFull(troubles.not_queued));
+        place.change(turn.world, turn.now, |progress| progress.owes = true);
     }
-}
-
-/// Asks for the next page of a round, unless another worker reads. Returns the round, and when it is given up.
-fn read(
-    turn: &mut Turn<'_>,
-    configured: &Configured,
-    place: &Place,
-    mut round: Round,
-    heard: &mut BTreeSet<Cursor>,
-) -> Option<(Round, Timestamp)> {
-    // As long as the answer may take, and a second. If this worker dies meanwhile, another one goes on after this time.
-    let span = configured.store.timeout().saturating_add(Duration::from_secs(1));
-    if lease::acquire(turn.world, &place.lease(), turn.now, span, Urgency::Due) != Grant::Granted {
-        round.take_over(turn, heard);
-        return None;
-    }
-    let progress = Progress { asked: turn.now, ..place.load(turn.world, turn.now) };
-    place.store(turn.world, &progress);
-    ask(turn, round.call(&configured.store), Question::Read(round.from()));
-    Some((round, turn.now.plus(span)))
-}
-
-/// How long entries matter, by the store's clock.
-fn kept_for(settings: &Settings) -> Duration {
-    settings.session.longest().saturating_add(MARGIN)
-}
-
-/// Sends announcements, if there are any. Entries that nobody needs any more are removed from the store with them: by the store's
-/// own clock, because ours may be wrong.
-fn announce(turn: &mut Turn<'_>, configured: &Configured, place: &Place, announcements: Vec<Vec<u8>>) {
-    if announcements.is_empty() {
-        return;
-    }
-    let progress = place.load(turn.world, turn.now);
-    let store_clock = progress.current.map(|_| progress.store_clock(turn.now));
-    let removed_before = store_clock.map(|clock| clock.minus(kept_for(turn.settings)));
-    let call = configured.store.announce(&announcements, &[], removed_before);
-    ask(turn, call, Question::Announce(announcements));
-}
-
-/// Has a call made.
-fn ask(turn: &mut Turn<'_>, call: HttpCall, question: Question) {
-    let errand = Errand::Revocations(Box::new(question));
-    turn.fetches.push(Fetch { provider: String::new(), errand, call, began: turn.now });
 }

@@ -8,6 +8,7 @@ mod operators;
 mod other_builds;
 mod refresh;
 mod shelf;
+mod stale;
 mod unproved;
 
 use std::time::Duration;

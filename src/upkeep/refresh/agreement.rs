@@ -9,14 +9,14 @@ use crate::config::settings::{ProviderSettings, Settings};
 use crate::http::message::{HttpCall, Reply};
 use crate::revocations::exchanged::{Claimed, NamedValue};
 use crate::session::content::Session;
-use crate::session::remembered::agreed::{self, Claim, Found, PROCESS_BYTES};
+use crate::session::remembered::agreed::{self, Claim, Found};
 use crate::step::event::Event;
 use crate::upkeep::failing::Failing;
 use crate::upkeep::fetch::{Errand, Fetch};
+use crate::upkeep::process;
 use crate::upkeep::turn::Turn;
 use crate::words::reason::Failure;
 use crate::words::time::Timestamp;
-use crate::words::world::{Version, World};
 
 /// The most questions that one worker asks the store at a time. Each is a connection, and others read what has ended on theirs.
 const MOST_ASKED: usize = 64;
@@ -26,9 +26,6 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
 /// After the store has failed, it is not asked for this time.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// Where the name of this process stands in shared memory.
-const PROCESS: &str = "accredit/4/process";
 
 /// Who refreshes a session.
 pub(super) enum Refresher {
@@ -186,7 +183,7 @@ pub(super) fn give_up(turn: &mut Turn<'_>, session: &Session, not_before: Timest
 /// The name of a session's refresh, and a claim of it by this process.
 fn claim(turn: &mut Turn<'_>, session: &Session) -> Option<(String, String)> {
     let name = agreed::name(session)?;
-    let claim = Claim { process: process(turn.world)?, at: turn.now };
+    let claim = Claim { process: process::name(turn.world)?, at: turn.now };
     let value = agreed::claim(turn.world, &turn.settings.sealer, &name, &claim).ok()?;
     Some((name, value))
 }
@@ -211,7 +208,7 @@ pub(super) fn claimed_for(settings: &Settings, provider: &ProviderSettings) -> D
 
 /// Whether a claim is this process's, and so old at most.
 fn is_ours(turn: &mut Turn<'_>, claim: &Claim, oldest: Duration) -> bool {
-    process(turn.world) == Some(claim.process) && turn.now.since(claim.at) <= oldest
+    process::name(turn.world) == Some(claim.process) && turn.now.since(claim.at) <= oldest
 }
 
 /// How long the store may take to answer, before that; nothing without a store.
@@ -223,15 +220,4 @@ pub(super) fn patience(settings: &Settings) -> Duration {
 /// Has a call to the store made.
 fn fetch(turn: &mut Turn<'_>, errand: Errand, call: HttpCall) {
     turn.fetches.push(Fetch { provider: String::new(), errand, call, began: turn.now });
-}
-
-/// A random name of this process, the same in all of its workers. `None` if there is none, or something else in its place.
-fn process(world: &mut dyn World) -> Option<[u8; PROCESS_BYTES]> {
-    if world.shared(PROCESS).is_none() {
-        let mut name = [0; PROCESS_BYTES];
-        world.random(&mut name).ok()?;
-        // If another worker was faster, its name counts.
-        let _ = world.share(PROCESS, &name, Version::Absent);
-    }
-    world.shared(PROCESS)?.value.try_into().ok()
 }

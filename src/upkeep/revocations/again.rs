@@ -9,31 +9,23 @@ use crate::revocations::exchanged::{Claimed, NamedValue};
 use crate::revocations::store::Store;
 use crate::session::ended::announcement::announcement_again;
 use crate::session::ended::mark::Mark;
+use crate::session::remembered::agreed::PROCESS_BYTES;
 use crate::upkeep::turn::Turn;
 use crate::words::reason::Failure;
 use crate::words::time::Timestamp;
 
-/// How long a replica waits before it looks again what the store lacks.
-pub(super) const PAUSE: Duration = Duration::from_secs(3);
-
-/// The longest such time.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// Of all replicas, one announces again at a time. If it stops, another one may after this time.
+/// Of all processes, one announces again at a time. If it stops, another one may after this time, beside the time that an answer may take.
 const CLAIMED_FOR: Duration = Duration::from_secs(3);
 
 /// A claim that is older than this is made anew.
 const RENEWED_AFTER: Duration = Duration::from_secs(1);
 
-/// The name that is claimed.
+/// The name that is claimed. What stands there is the name of the process.
 const NAME: &str = "announce-again";
 
-/// What stands there. It says nothing.
-const VALUE: &[u8] = b"1";
-
-/// After so many claims in a row that were lost, nobody else is believed to announce again: whoever can write to the store could keep
-/// the name for ever.
-const MOST_LOST: u32 = 5;
+/// Every so many pieces of the tables, one is looked at to find out whether the store gains what it lacks. Who announces again goes
+/// through the pieces in their order.
+const COUNTED: usize = 16;
 
 /// The most announcements of one call: 20 KiB, with two keys twice as much.
 const MOST_AT_ONCE: usize = 500;
@@ -70,23 +62,59 @@ pub(super) struct Again {
     piece: usize,
     /// The announcements of the pieces before, that were not sent yet.
     waiting: Vec<Vec<u8>>,
+    /// The name of this process.
+    process: [u8; PROCESS_BYTES],
     /// When the name was claimed last.
     claimed: Timestamp,
 }
 
 impl Again {
     /// What this process knows, and a store with these marks does not.
-    pub(super) const fn new(known: Marks, now: Timestamp) -> Self {
-        Self { known, piece: 0, waiting: Vec::new(), claimed: now }
+    pub(super) const fn new(known: Marks, process: [u8; PROCESS_BYTES], now: Timestamp) -> Self {
+        Self { known, piece: 0, waiting: Vec::new(), process, claimed: now }
+    }
+
+    /// The claim.
+    pub(super) fn claim(&self, store: &Store) -> HttpCall {
+        store.claim(&NamedValue { name: NAME, value: &self.process, lifetime: claimed_for(store) })
+    }
+
+    /// Whether this process has the claim. (It also has one whose acknowledgement was lost, and that of a worker that died.)
+    ///
+    /// # Errors
+    /// Unless the store has said it.
+    pub(super) fn is_claimed(&self, store: &Store, reply: &Reply) -> Result<bool, Failure> {
+        Ok(match store.claimed(reply)? {
+            Claimed::Won => true,
+            Claimed::Lost(by) => by == self.process,
+            Claimed::JustEnded => false,
+        })
+    }
+
+    /// The claim is another process's, and is taken over: it is made anew with the next announcements.
+    pub(super) const fn take_over(&mut self) {
+        self.claimed = Timestamp::from_millis(0);
+    }
+
+    /// How many marks the store lacks, in some of the pieces.
+    pub(super) fn missing(&self, turn: &mut Turn<'_>) -> u64 {
+        let mut missing = 0_u64;
+        let mut number = 0_usize;
+        while let Some(marks) = turn.ended.piece(turn.world, number, turn.now) {
+            let count = marks.iter().filter(|(_, mark)| !self.known.has(mark)).count();
+            missing = missing.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+            number = number.saturating_add(COUNTED);
+        }
+        missing
     }
 
     /// What the store is to keep, so that nobody else announces again meanwhile, if it is time for that.
-    pub(super) fn renewed_claim(&mut self, now: Timestamp) -> Option<(String, &'static [u8], Duration)> {
+    pub(super) fn renewed_claim(&mut self, store: &Store, now: Timestamp) -> Option<(String, Vec<u8>, Duration)> {
         if now.since(self.claimed) < RENEWED_AFTER {
             return None;
         }
         self.claimed = now;
-        Some((NAME.to_owned(), VALUE, CLAIMED_FOR))
+        Some((NAME.to_owned(), self.process.to_vec(), claimed_for(store)))
     }
 
     /// Looks for the next announcements, unless there are enough already.
@@ -112,22 +140,6 @@ impl Again {
     }
 }
 
-/// How long this worker waits before it looks again what the store lacks, after so many failures in a row: twice as long after each,
-/// because it then reads everything.
-pub(super) fn pause(failures: u32) -> Duration {
-    PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16))).min(LONGEST_PAUSE)
-}
-
-/// The claim.
-pub(super) fn claim(store: &Store) -> HttpCall {
-    store.claim(&NamedValue { name: NAME, value: VALUE, lifetime: CLAIMED_FOR })
-}
-
-/// Whether this process announces again: it has won the claim, or has `lost` so many in a row, of which it keeps count.
-///
-/// # Errors
-/// Unless the store has said it.
-pub(super) fn may_begin(store: &Store, reply: &Reply, lost: &mut u32) -> Result<bool, Failure> {
-    *lost = if store.claimed(reply)? == Claimed::Won || *lost >= MOST_LOST { 0 } else { lost.saturating_add(1) };
-    Ok(*lost == 0)
+fn claimed_for(store: &Store) -> Duration {
+    CLAIMED_FOR.saturating_add(store.timeout())
 }

@@ -39,6 +39,8 @@ pub(super) struct Round {
     expected: Option<Cursor>,
     /// Whether it was.
     found: bool,
+    /// How often the store had lost something when the round began.
+    losses: u64,
     /// The last entry that was read.
     last: Option<Cursor>,
     /// What was read, and is not taken over yet.
@@ -76,13 +78,18 @@ impl Round {
     pub(super) fn new(progress: &Progress) -> Self {
         let from = progress.next.unwrap_or(Cursor::START);
         let (told, unproved, read) = (Vec::new(), Vec::new(), Vec::new());
-        let (last, known) = (None, None);
-        Self { from, expected: progress.last, found: false, last, told, unproved, read, known, of_unknown_tables: 0 }
+        let (expected, losses, last, known) = (progress.last, progress.losses, None, None);
+        Self { from, expected, found: false, losses, last, told, unproved, read, known, of_unknown_tables: 0 }
     }
 
     /// A round that reads everything, to find out what the store lacks.
-    pub(super) fn of_all() -> Self {
-        Self { from: Cursor::START, expected: None, known: Some(Marks::default()), ..Self::new(&Progress::default()) }
+    pub(super) fn of_all(progress: &Progress) -> Self {
+        Self { from: Cursor::START, known: Some(Marks::default()), ..Self::new(progress) }
+    }
+
+    /// Whether it reads everything, to find out what the store lacks.
+    pub(super) const fn reads_all(&self) -> bool {
+        self.known.is_some()
     }
 
     /// Where the next page begins.
@@ -113,7 +120,7 @@ impl Round {
         self.found |= page.entries.iter().any(|entry| Some(entry.cursor) == self.expected);
         self.last = page.entries.last().map(|entry| entry.cursor).or(self.last);
         turn.ended.stand_in_the_store(turn.world, page.entries.iter().map(|entry| entry.bytes.as_slice()));
-        let reads_all = self.known.is_some();
+        let reads_all = self.reads_all();
         let new: Vec<_> = page.entries.iter().filter(|entry| reads_all || !heard.contains(&entry.cursor)).collect();
         self.read(turn, &new);
         let is_complete = page.rest != Rest::More;
@@ -180,6 +187,11 @@ impl Round {
     /// been removed.
     pub(super) fn has_lost(&self, removed_before: Timestamp) -> bool {
         !self.found && self.expected.is_some_and(|expected| expected.time() >= removed_before)
+    }
+
+    /// Whether the store has lost something since the round began: what was read may be gone.
+    pub(super) const fn is_outdated(&self, progress: &Progress) -> bool {
+        self.losses != progress.losses
     }
 
     /// All marks in the store, if the round has read everything.

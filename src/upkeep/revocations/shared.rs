@@ -7,12 +7,16 @@ use std::time::Duration;
 use crate::config::settings::{Revocations, Settings};
 use crate::revocations::cursor::Cursor;
 use crate::session::content::Fingerprint;
+use crate::upkeep::revocations::attempts::Attempts;
 use crate::words::record::{Reader, Writer};
 use crate::words::time::Timestamp;
 use crate::words::world::{Version, World};
 
 /// The version of the record. No other is read.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// How often a change is tried if other workers have written in between.
+const MOST_TRIES: usize = 100;
 
 /// The kinds of tables that announcements are for. A further one belongs here: what an earlier build has skipped is then read again,
 /// also by workers of the same process.
@@ -25,35 +29,34 @@ pub(super) struct Progress {
     pub(super) next: Option<Cursor>,
     /// The last entry that was read. If it is not there any more, the store has lost something.
     pub(super) last: Option<Cursor>,
+    /// How often the store was found to have lost something.
+    pub(super) losses: u64,
     /// When the newest call was made.
     pub(super) asked: Timestamp,
     /// Whether this process may know what the store lacks: it has never read the store, the store has lost something, or the queue
     /// was full.
     pub(super) owes: bool,
-    /// Until when everything is known that was announced; `None` until the first round is complete.
+    /// How it stands with announcing that.
+    pub(super) attempts: Attempts,
+    /// Until when everything is known that was announced, by our clock; `None` until the first round is complete.
     pub(super) current: Option<Timestamp>,
-    /// How far the store's clock is ahead of ours, in milliseconds, if it is; with `behind`, if it is behind.
-    pub(super) ahead: u64,
-    pub(super) behind: u64,
+    /// What the store's clock said then.
+    pub(super) store_clock: Option<Timestamp>,
 }
 
 impl Default for Progress {
     /// Of a process that has read nothing.
     fn default() -> Self {
-        Self { next: None, last: None, owes: true, asked: Timestamp::default(), current: None, ahead: 0, behind: 0 }
+        let (asked, attempts) = (Timestamp::default(), Attempts::default());
+        Self { next: None, last: None, losses: 0, asked, owes: true, attempts, current: None, store_clock: None }
     }
 }
 
 impl Progress {
-    /// Notes what the store's clock says.
-    pub(super) fn compare_clocks(&mut self, store: Timestamp, ours: Timestamp) {
-        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        (self.ahead, self.behind) = (millis(store.since(ours)), millis(ours.since(store)));
-    }
-
-    /// What the store's clock says at this time of ours.
-    pub(super) fn store_clock(&self, ours: Timestamp) -> Timestamp {
-        Timestamp::from_millis(ours.millis().saturating_add(self.ahead).saturating_sub(self.behind))
+    /// Whether a round began so long ago that something new may be there. (A time that is still to come was written before the clock
+    /// was set back.)
+    pub(super) fn is_older_than(&self, span: Duration, now: Timestamp) -> bool {
+        self.current.is_some_and(|current| current > now || now.since(current) >= span)
     }
 
     fn write(&self) -> Vec<u8> {
@@ -61,11 +64,13 @@ impl Progress {
         for cursor in [self.next, self.last] {
             writer.optional_text(cursor.map(|cursor| cursor.to_string()).as_deref());
         }
+        writer.number(self.losses);
         writer.number(self.owes.into());
         writer.number(self.asked.millis());
-        writer.optional_number(self.current.map(Timestamp::millis));
-        writer.number(self.ahead);
-        writer.number(self.behind);
+        self.attempts.write(&mut writer);
+        for time in [self.current, self.store_clock] {
+            writer.optional_number(time.map(Timestamp::millis));
+        }
         writer.finish(VERSION)
     }
 
@@ -78,11 +83,12 @@ impl Progress {
         let progress = Self {
             next: cursor(read.optional_text()?)?,
             last: cursor(read.optional_text()?)?,
+            losses: read.number()?,
             owes: read.number()? != 0,
             asked: Timestamp::from_millis(read.number()?),
+            attempts: Attempts::read(&mut read)?,
             current: read.optional_number()?.map(Timestamp::from_millis),
-            ahead: read.number()?,
-            behind: read.number()?,
+            store_clock: read.optional_number()?.map(Timestamp::from_millis),
         };
         read.is_empty().then_some(progress)
     }
@@ -113,16 +119,40 @@ impl Place {
         format!("{}/lease", self.key)
     }
 
-    /// How far this process has read. Times that are still to come, because the clock was set back, are not believed.
+    /// How far this process has read. A call that is still to come was noted before the clock was set back, and delays no other.
     pub(super) fn load(&self, world: &dyn World, now: Timestamp) -> Progress {
-        let progress = world.shared(&self.key).and_then(|shared| Progress::read(&shared.value)).unwrap_or_default();
-        Progress { asked: progress.asked.min(now), current: progress.current.map(|time| time.min(now)), ..progress }
+        self.read(world, now).0
     }
 
-    /// Notes how far this process has read.
-    pub(super) fn store(&self, world: &mut dyn World, progress: &Progress) {
-        // Whoever holds the lease writes. A write without a condition succeeds.
-        let _ = world.share(&self.key, &progress.write(), Version::Any);
+    /// The same, and which write that was.
+    pub(super) fn read(&self, world: &dyn World, now: Timestamp) -> (Progress, Version) {
+        let Some(shared) = world.shared(&self.key) else { return (Progress::default(), Version::Absent) };
+        let mut progress = Progress::read(&shared.value).unwrap_or_default();
+        if progress.asked > now {
+            progress.asked = Timestamp::default();
+        }
+        progress.attempts.believe_no_clock_ahead_of(now);
+        (progress, shared.version)
+    }
+
+    /// Notes how far this process has read, unless another worker has written since. Returns whether it was noted.
+    pub(super) fn write(&self, world: &mut dyn World, progress: &Progress, expected: Version) -> bool {
+        world.share(&self.key, &progress.write(), expected).is_ok()
+    }
+
+    /// Changes what is noted. What other workers write meanwhile is not lost. Returns what the change returns.
+    pub(super) fn change<T>(&self, world: &mut dyn World, now: Timestamp, change: impl Fn(&mut Progress) -> T) -> T {
+        let mut tries = 1_usize;
+        loop {
+            let (mut progress, version) = self.read(world, now);
+            let changed = change(&mut progress);
+            // The last try has no condition, so it succeeds whatever other workers write.
+            let expected = if tries < MOST_TRIES { version } else { Version::Any };
+            if self.write(world, &progress, expected) || tries >= MOST_TRIES {
+                return changed;
+            }
+            tries = tries.saturating_add(1);
+        }
     }
 }
 
@@ -143,25 +173,43 @@ mod tests {
         let mut progress = Progress {
             next: Some(Cursor::at(Timestamp::from_seconds(30))),
             last: Some(Cursor::at(Timestamp::from_seconds(90)).next()),
+            losses: 3,
             asked: Timestamp::from_seconds(99),
             current: Some(Timestamp::from_seconds(98)),
             ..Progress::default()
         };
         for store in [40, 100, 160] {
-            progress.compare_clocks(Timestamp::from_seconds(store), now);
-            place().store(&mut world, &progress);
+            progress.store_clock = Some(Timestamp::from_seconds(store));
+            progress.attempts.failed(now);
+            place().change(&mut world, now, |noted| *noted = progress);
             assert_eq!(place().load(&world, now), progress);
-            assert_eq!(progress.store_clock(Timestamp::from_seconds(105)), Timestamp::from_seconds(store + 5));
         }
     }
 
     #[test]
-    fn a_clock_that_was_set_back_makes_nothing_known_in_advance_and_delays_no_call() {
+    fn a_clock_that_was_set_back_makes_no_knowledge_fresh_and_delays_no_call() {
         let mut world = Still::default();
         let [now, later] = [100, 5_000].map(Timestamp::from_seconds);
-        place().store(&mut world, &Progress { asked: later, current: Some(later), ..Progress::default() });
+        let mut ahead = Progress { asked: later, current: Some(later), ..Progress::default() };
+        ahead.attempts.failed(later);
+        place().change(&mut world, later, |noted| *noted = ahead);
         let loaded = place().load(&world, now);
-        assert_eq!((loaded.asked, loaded.current), (now, Some(now)));
+        assert_eq!((loaded.asked, loaded.current), (Timestamp::default(), Some(later)));
+        assert!(loaded.is_older_than(Duration::from_secs(1), now) && loaded.attempts.may_begin(now));
+    }
+
+    #[test]
+    fn what_two_workers_note_at_the_same_time_is_all_noted() {
+        let mut world = Still::default();
+        let now = Timestamp::from_seconds(100);
+        place().change(&mut world, now, |noted| noted.owes = false);
+        let (read, version) = place().read(&world, now);
+        // Another worker has found the queue full, since this one has read.
+        place().change(&mut world, now, |noted| noted.owes = true);
+        assert!(!place().write(&mut world, &Progress { owes: false, ..read }, version));
+        place().change(&mut world, now, |noted| noted.current = Some(now));
+        let noted = place().load(&world, now);
+        assert_eq!((noted.owes, noted.current), (true, Some(now)));
     }
 
     #[test]

@@ -5,9 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::stage::{Browser, Stage, Worker, changed, seconds};
+use super::many::many_end;
 use super::shelf::Shelf;
 use super::{Fleet, refuses, sharing};
+use crate::http::message::Reply;
 use crate::session::ended::end::End;
+use crate::step::event::Event;
+use crate::words::time::Timestamp;
 
 /// Ends a person's sessions until now, at a replica.
 fn ends_person(worker: &mut Worker, sub: &str) {
@@ -112,12 +116,65 @@ fn a_store_that_loses_what_it_was_told_again_is_told_once_more() {
 #[test]
 fn whoever_keeps_the_name_for_ever_by_which_replicas_agree_who_announces_again_hides_nothing() {
     let (mut stage, mut fleet, stolen) = signed_out(1);
-    let for_ever = stage.worker.world.now.plus(seconds(1_000_000));
-    fleet.shelf.names.insert(b"accredit:announce-again".to_vec(), (b"1".to_vec(), for_ever));
+    claim_for_ever(&mut fleet, stage.worker.world.now, b"1");
     fleet.shelf.entries.clear();
     fleet.pass(&mut stage, seconds(30));
     fleet.replicas.clear();
     fleet.join(&sharing(), stage.worker.world.now);
     fleet.pass(&mut stage, seconds(1));
     assert_eq!(fleet.outcomes(&stolen), refuses(1));
+}
+
+/// Whoever keeps the name for ever by which processes agree who announces again.
+fn claim_for_ever(fleet: &mut Fleet, now: Timestamp, process: &[u8]) {
+    let for_ever = now.plus(seconds(1_000_000));
+    fleet.shelf.names.insert(b"accredit:announce-again".to_vec(), (process.to_vec(), for_ever));
+}
+
+#[test]
+fn while_another_process_that_has_the_claim_gives_the_store_what_it_lacks_nobody_else_announces_again() {
+    let mut stage = Stage::ready(&sharing());
+    let mut fleet = Fleet::of(&mut stage, &sharing(), 0);
+    let worker = stage.worker.beside(&sharing());
+    fleet.replicas.push(worker);
+    many_end(&mut fleet, stage.worker.world.now, 2_000);
+    fleet.pass(&mut stage, seconds(3));
+    claim_for_ever(&mut fleet, stage.worker.world.now, b"another process!");
+    let lost: Vec<_> = std::mem::take(&mut fleet.shelf.entries).into_iter().collect();
+    let announced = |event: &Event| matches!(event, Event::RevocationsAnnounced(_));
+    for some in lost.chunks(100).take(15) {
+        fleet.pass(&mut stage, seconds(3));
+        fleet.shelf.entries.extend(some.iter().cloned());
+    }
+    assert_eq!(fleet.count(announced), 0);
+    // It stops in the middle, and keeps the name.
+    fleet.pass(&mut stage, seconds(40));
+    assert!(fleet.count(announced) > 0);
+    let entries = fleet.shelf.entries.len();
+    assert!((2_000..2_100).contains(&entries), "each is announced once: {entries}");
+}
+
+#[test]
+fn a_claim_of_this_process_whose_acknowledgement_was_lost_delays_nothing() {
+    let (mut stage, mut fleet, _) = signed_out(0);
+    let process = stage.worker.world.memory.borrow()["accredit/4/process"].0.clone();
+    claim_for_ever(&mut fleet, stage.worker.world.now, &process);
+    fleet.shelf.entries.clear();
+    fleet.pass(&mut stage, seconds(4));
+    assert_eq!(fleet.shelf.entries.len(), 1);
+}
+
+#[test]
+fn what_finds_no_room_in_the_queue_is_counted_each_and_told_to_the_store_all_the_same() {
+    let mut stage = Stage::ready(&sharing());
+    let mut fleet = Fleet::of(&mut stage, &sharing(), 0);
+    fleet.shelf.instead = Some(Reply::Reset);
+    for number in 0..4_100 {
+        ends_person(&mut stage.worker, &number.to_string());
+    }
+    let events = stage.worker.tick().events;
+    assert!(events.contains(&Event::RevocationsQueueFull(4)), "{events:?}");
+    fleet.shelf.instead = None;
+    fleet.pass(&mut stage, seconds(20));
+    assert!(fleet.shelf.entries.len() >= 4_100, "{}", fleet.shelf.entries.len());
 }

@@ -66,7 +66,7 @@ fn a_hundred_thousand_made_up_sids_write_little_to_the_store_and_every_proved_en
     assert_eq!(
         fleet.count(|event| matches!(
             event,
-            Event::RevocationsWithoutRoom(_) | Event::UnprovedWithoutRoom(_) | Event::RevocationsQueueFull
+            Event::RevocationsWithoutRoom(_) | Event::UnprovedWithoutRoom(_) | Event::RevocationsQueueFull(_)
         )),
         0
     );
