@@ -111,13 +111,18 @@ impl Background {
                 [fetched].into_iter().chain(remarks.into_iter().map(told)).collect()
             }
             Errand::GiveBack => vec![given_back::answered(&fetch.provider, reply)],
-            Errand::Refresh(_) | Errand::Revocations(_) | Errand::ClaimRefresh(_) | Errand::LeaveRefresh => Vec::new(),
+            Errand::Refresh(_)
+            | Errand::Revocations(_)
+            | Errand::ClaimRefresh(_)
+            | Errand::LookAtRefresh(_)
+            | Errand::LeaveRefresh(_) => Vec::new(),
         };
         self.turn(settings, world, (events, Some(fetch)), |(refreshes, revocations), turn| match &fetch.errand {
             Errand::Document(_) | Errand::GiveBack => {}
             Errand::Refresh(session) => refreshes.fetch_answered(turn, session, reply),
             Errand::ClaimRefresh(session) => refreshes.claim_answered(turn, session, reply),
-            Errand::LeaveRefresh => refreshes.left(turn, reply),
+            Errand::LookAtRefresh(session) => refreshes.look_answered(turn, session, reply),
+            Errand::LeaveRefresh(left) => refreshes.left(turn, left, reply),
             Errand::Revocations(question) => revocations.answered(turn, question, fetch.began, reply),
         })
     }

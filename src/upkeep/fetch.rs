@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::http::message::{HttpCall, Reply};
 use crate::session::content::Session;
+use crate::session::remembered::agreed::Left;
 use crate::step::event::{CallKind, DocumentKind, Event};
 use crate::upkeep::question::Question;
 use crate::words::time::Timestamp;
@@ -37,7 +38,9 @@ impl Fetch {
             Errand::Document(kind) => CallKind::Document(kind),
             Errand::Refresh(_) => CallKind::Refresh,
             Errand::GiveBack => CallKind::GiveBack,
-            Errand::Revocations(_) | Errand::ClaimRefresh(_) | Errand::LeaveRefresh => CallKind::Revocations,
+            Errand::Revocations(_) | Errand::ClaimRefresh(_) | Errand::LookAtRefresh(_) | Errand::LeaveRefresh(_) => {
+                CallKind::Revocations
+            }
         };
         Event::call_ended(kind, self.began, now, reply)
     }
@@ -57,14 +60,19 @@ pub enum Errand {
     Revocations(Box<Question>),
     /// To ask the store whether this process may refresh this session.
     ClaimRefresh(Box<Session>),
+    /// To look there what has become of the refresh of this session, after an attempt that failed.
+    LookAtRefresh(Box<Session>),
     /// To leave there what other replicas need to know of a refresh.
-    LeaveRefresh,
+    LeaveRefresh(Box<Left>),
 }
 
 impl Errand {
     /// Whether the store that replicas share is asked. No call to it may be made while it hands over an answer: it could get the
     /// connection of that answer, which has ended.
     pub const fn is_of_store(&self) -> bool {
-        matches!(self, Self::Revocations(_) | Self::ClaimRefresh(_) | Self::LeaveRefresh)
+        match self {
+            Self::Revocations(_) | Self::ClaimRefresh(_) | Self::LookAtRefresh(_) | Self::LeaveRefresh(_) => true,
+            Self::Document(_) | Self::Refresh(_) | Self::GiveBack => false,
+        }
     }
 }

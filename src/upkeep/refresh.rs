@@ -8,12 +8,14 @@ mod agreement;
 mod due;
 mod outcome;
 mod verification;
+mod waiting;
 
 use std::time::Duration;
 
 use crate::http::message::Reply;
 use crate::oidc::token::refresh::{Explanation, RefreshError, refresh_request, refresh_response};
 use crate::session::content::Session;
+use crate::session::remembered::agreed::Left;
 use crate::session::remembered::refreshed::{lease_key, newer};
 use crate::step::decision::News;
 use crate::step::event::Aftermath;
@@ -81,16 +83,15 @@ impl Refreshes {
     /// come.
     pub(super) fn look_after(&mut self, turn: &mut Turn<'_>) {
         let Self { due, agreement } = self;
-        agreement.under_way(due.iter().filter(|due| due.asks_store(turn.now)).count());
+        agreement.look_after(turn);
         due.retain_mut(|due| match std::mem::replace(&mut due.stage, Stage::Due) {
-            waiting @ (Stage::Asked(until) | Stage::Claiming(until) | Stage::Elsewhere(until) | Stage::Refused { until, .. })
-                if turn.now < until =>
-            {
+            waiting @ (Stage::Asked(until) | Stage::Claiming(until) | Stage::Elsewhere(until)) if turn.now < until => {
                 due.stage = waiting;
                 true
             }
-            Stage::Refused { failure, aftermath, .. } => end_session(turn, &due.session, failure, aftermath),
-            Stage::Elsewhere(_) if turn.now < due.leased_until => agree(turn, agreement, due),
+            Stage::Elsewhere(_) if turn.now < due.leased_until || due.refused.is_some() => agree(turn, agreement, due),
+            // The store has not answered.
+            Stage::Claiming(_) if due.refused.is_some() => go_on(turn, agreement, due),
             Stage::Asked(_) | Stage::Claiming(_) | Stage::Elsewhere(_) | Stage::Due => begin(turn, agreement, due),
             Stage::Verifying { tokens, newer_than, until } => {
                 let keys = turn.keys(&due.session.provider);
@@ -100,56 +101,89 @@ impl Refreshes {
                     return true;
                 }
                 let keys = if are_newer { KeyFetch::Succeeded } else { KeyFetch::Failed };
-                verify_and_keep(turn, due, tokens, keys)
+                verify_and_keep(turn, agreement, due, tokens, keys)
             }
         });
     }
 
     /// Takes the store's answer to the question who refreshes a session.
     pub(super) fn claim_answered(&mut self, turn: &mut Turn<'_>, session: &Session, reply: &Reply) {
-        let is_same = |due: &DueSession| due.session.id == session.id;
-        let asked = |due: &DueSession| {
-            let is_same = is_same(due) && due.session.tokens.refreshed == session.tokens.refreshed;
-            is_same && matches!(due.stage, Stage::Claiming(_) | Stage::Refused { .. })
-        };
-        let Some(position) = self.due.iter().position(asked) else {
+        let Self { due: all, agreement } = self;
+        agreement.came(session);
+        let claims = |due: &DueSession| due.is(session) && due.refused.is_none() && matches!(due.stage, Stage::Claiming(_));
+        let Some(position) = all.iter().position(claims) else {
             // Under an earlier configuration, it was asked for a list that is gone. The claim is this process's, whoever begins again.
-            if self.due.iter().all(|due| !is_same(due) || matches!(due.stage, Stage::Due)) {
+            if all.iter().all(|due| due.session.id != session.id || matches!(due.stage, Stage::Due)) {
                 forget(turn, session);
             }
             return;
         };
-        let mut due = self.due.remove(position);
+        let mut due = all.remove(position);
         let Some(provider) = provider_of(turn.settings, session) else { return };
-        let refresher = self.agreement.answered(turn, provider, session, reply);
+        let refresher = agreement.claimed(turn, provider, session, reply);
         due.claimed = matches!(refresher, Refresher::Here { claimed: true });
-        let wanted = match (refresher, std::mem::replace(&mut due.stage, Stage::Due)) {
-            (Refresher::Finished(newer), _) => take(turn, session, &newer),
-            (_, Stage::Refused { failure, aftermath, .. }) => end_session(turn, session, failure, aftermath),
-            (Refresher::Here { .. }, _) => ask_provider(turn, &mut due),
+        due.stage = Stage::Due;
+        let wanted = match refresher {
+            Refresher::Finished(newer) => {
+                take(turn, session, &newer);
+                forget(turn, session)
+            }
+            Refresher::Here { .. } => ask_provider(turn, agreement, &mut due),
             // A claim may end just between two commands of the store. What says so twice in a row is no honest one.
-            (Refresher::Nobody, _) if due.vanished => ask_provider(turn, &mut due),
-            (refresher, _) => {
+            Refresher::Nobody if due.vanished => ask_provider(turn, agreement, &mut due),
+            Refresher::Nobody | Refresher::Elsewhere => {
                 due.vanished = matches!(refresher, Refresher::Nobody);
-                wait_for_others(turn, &mut due)
+                wait_for_others(turn, agreement, &mut due)
             }
         };
         if wanted {
-            self.due.push(due);
+            all.push(due);
+        }
+    }
+
+    /// Takes what the store has under the name of a refresh that failed. Another replica may have new tokens: it could not reach the
+    /// store, or has claimed the refresh after this process did.
+    pub(super) fn look_answered(&mut self, turn: &mut Turn<'_>, session: &Session, reply: &Reply) {
+        let Self { due: all, agreement } = self;
+        agreement.came(session);
+        let Some(position) = all.iter().position(|due| due.is(session)) else { return };
+        let refresher = agreement.looked(turn, session, reply);
+        let mut due = all.remove(position);
+        let wanted = match (refresher, &due.stage) {
+            (Refresher::Finished(newer), _) => {
+                take(turn, session, &newer);
+                if due.refused.is_some() {
+                    forget(turn, session);
+                }
+                false
+            }
+            (Refresher::Elsewhere, Stage::Claiming(_)) if due.refused.is_some() => wait_for_others(turn, agreement, &mut due),
+            (_, Stage::Claiming(_)) if due.refused.is_some() => go_on(turn, agreement, &mut due),
+            (Refresher::Here { claimed: true }, Stage::Due) => {
+                agreement.give_up(turn, session, due.not_before);
+                true
+            }
+            _ => true,
+        };
+        if wanted {
+            all.push(due);
         }
     }
 
     /// Takes the store's answer to what was left there for other replicas.
-    pub(super) fn left(&mut self, turn: &mut Turn<'_>, reply: &Reply) {
-        self.agreement.left(turn, reply);
+    pub(super) fn left(&mut self, turn: &mut Turn<'_>, left: &Left, reply: &Reply) {
+        self.agreement.left(turn, left, reply);
     }
 
     /// Takes the provider's reply for a session. The session is passed along, because it may have been asked for under an earlier
     /// configuration, whose list is gone.
     pub(super) fn fetch_answered(&mut self, turn: &mut Turn<'_>, session: &Session, reply: &Reply) {
-        let known = self.due.iter().find(|due| due.session.id == session.id);
-        let (last_requested, claimed) = known.map_or((turn.now, false), |due| (due.last_requested, due.claimed));
-        self.due.retain(|due| due.session.id != session.id);
+        let Self { due: all, agreement } = self;
+        let known = all.iter().position(|due| due.is(session)).map(|position| all.remove(position));
+        // Meanwhile, somebody has brought a cookie from after a refresh of another replica. Nothing ends that session, or delays it.
+        let is_outdated = all.iter().any(|due| due.is_after(session));
+        let last_requested = known.as_ref().map_or(turn.now, |due| due.last_requested);
+        let claimed = known.is_some_and(|due| due.claimed);
         let mut due = DueSession { claimed, ..DueSession::new(session.clone(), last_requested) };
         let Some(provider) = provider_of(turn.settings, session) else { return };
         let answer = match turn.metadata(&session.provider) {
@@ -159,25 +193,20 @@ impl Refreshes {
             }
         };
         let wanted = match answer {
-            Ok(tokens) => verify_and_keep(turn, &mut due, tokens, KeyFetch::NotTried),
-            Err(_) if is_settled(turn, session) => forget(turn, session),
+            Ok(tokens) => verify_and_keep(turn, agreement, &mut due, tokens, KeyFetch::NotTried),
+            Err(_) if is_outdated || is_settled(turn, session) => forget(turn, session),
             Err(RefreshError::Refused(failure, explanation)) => {
                 let aftermath = match explanation {
                     Explanation::Given => Aftermath::Ended,
                     Explanation::Missing => Aftermath::EndedUnexplained,
                 };
-                match agreement::look_again(turn, provider, session) {
-                    Some(until) => {
-                        due.stage = Stage::Refused { failure, aftermath, until };
-                        true
-                    }
-                    None => end_session(turn, session, failure, aftermath),
-                }
+                due.refused = Some((failure, aftermath));
+                agree(turn, agreement, &mut due)
             }
-            Err(RefreshError::Failed(failure)) => retry_later(turn, &mut due, failure),
+            Err(RefreshError::Failed(failure)) => retry_later(turn, agreement, &mut due, failure),
         };
-        if wanted {
-            self.due.push(due);
+        if wanted && !is_outdated {
+            all.push(due);
         }
     }
 }
@@ -222,10 +251,10 @@ fn agree(turn: &mut Turn<'_>, agreement: &mut Agreement, due: &mut DueSession) -
         return forget(turn, &due.session);
     }
     due.claimed = false;
-    due.stage = match agreement.ask(turn, provider, &due.session) {
+    due.stage = match agreement.ask(turn, provider, due) {
         Asked::Until(until) => Stage::Claiming(until),
         Asked::Later => Stage::Elsewhere(turn.now),
-        Asked::Nobody => return ask_provider(turn, due),
+        Asked::Nobody => return go_on(turn, agreement, due),
     };
     true
 }
@@ -235,8 +264,16 @@ fn has_newer(turn: &Turn<'_>, session: &Session) -> bool {
     newer(turn.world, &turn.settings.sealer, session).is_some()
 }
 
+/// Goes on when no other replica refreshes the session: ends it if the provider has refused its refresh token, else asks the provider.
+fn go_on(turn: &mut Turn<'_>, agreement: &mut Agreement, due: &mut DueSession) -> bool {
+    match due.refused.take() {
+        Some((failure, aftermath)) => end_session(turn, &due.session, failure, aftermath),
+        None => ask_provider(turn, agreement, due),
+    }
+}
+
 /// Asks the provider for new tokens.
-fn ask_provider(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
+fn ask_provider(turn: &mut Turn<'_>, agreement: &mut Agreement, due: &mut DueSession) -> bool {
     let (session, now) = (&due.session, turn.now);
     let (Some(provider), Some(refresh_token)) = (provider_of(turn.settings, session), &session.tokens.refresh_token) else {
         return forget(turn, session);
@@ -251,7 +288,7 @@ fn ask_provider(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
     let Some(metadata) = turn.metadata(&session.provider) else { return true };
     let call = match refresh_request(turn.world, &provider.oidc, &metadata, refresh_token) {
         Ok(call) => call,
-        Err(failure) => return retry_later(turn, due, failure),
+        Err(failure) => return retry_later(turn, agreement, due, failure),
     };
     let until = now.plus(agreement::span(turn.settings, provider));
     lease::prolong(turn.world, &lease_key(session), until);
@@ -263,14 +300,14 @@ fn ask_provider(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
 
 /// Waits until another replica has refreshed the session: as long as its claim lasts, and that of the one that follows if it dies.
 /// After that, goes on as without a store.
-fn wait_for_others(turn: &mut Turn<'_>, due: &mut DueSession) -> bool {
+fn wait_for_others(turn: &mut Turn<'_>, agreement: &mut Agreement, due: &mut DueSession) -> bool {
     let Some(provider) = provider_of(turn.settings, &due.session) else { return forget(turn, &due.session) };
     let (since, look_after) = due.elsewhere.unwrap_or((turn.now, FIRST_LOOK));
     if turn.ended.has_uncached(turn.world, &due.session, turn.now) {
         return forget(turn, &due.session);
     }
     if turn.now.since(since) > agreement::claimed_for(turn.settings, provider).saturating_mul(2) {
-        return ask_provider(turn, due);
+        return go_on(turn, agreement, due);
     }
     due.elsewhere = Some((since, look_after.saturating_mul(2).min(LONGEST_PAUSE)));
     due.stage = Stage::Elsewhere(turn.now.plus(look_after));

@@ -4,11 +4,12 @@
 use std::rc::Rc;
 
 use crate::config::settings::Settings;
+use crate::http::message::HttpCall;
 use crate::oidc::metadata::Metadata;
 use crate::session::ended::EndedSessions;
 use crate::step::event::Event;
 use crate::upkeep::documents::{Documents, HeldKeys};
-use crate::upkeep::fetch::Fetch;
+use crate::upkeep::fetch::{Errand, Fetch};
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -35,5 +36,10 @@ impl Turn<'_> {
     /// A provider's keys, if this worker or another one has fetched them.
     pub(super) fn keys(&mut self, provider: &str) -> Option<HeldKeys> {
         self.documents.keys(self.settings, self.world, provider, self.now)
+    }
+
+    /// Has a call made to the store that replicas share.
+    pub(super) fn ask_store(&mut self, errand: Errand, call: HttpCall) {
+        self.fetches.push(Fetch { provider: String::new(), errand, call, began: self.now });
     }
 }

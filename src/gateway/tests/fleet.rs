@@ -1,12 +1,14 @@
 //! Several replicas that share a store: what has ended at one has ended at all, whatever becomes of the store.
 
 mod claims;
+mod contended;
 mod lost;
 mod many;
 mod old_cookies;
 mod operators;
 mod other_builds;
 mod refresh;
+mod shares;
 mod shelf;
 mod stale;
 mod unproved;

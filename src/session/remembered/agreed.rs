@@ -54,6 +54,18 @@ impl Claim {
     }
 }
 
+/// What is to stand under a name of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of the other fields say it")]
+pub struct Left {
+    pub name: String,
+    pub value: String,
+    /// Until when it stands there.
+    pub until: Timestamp,
+    /// How often it is sent again if the store does not acknowledge it.
+    pub tries_left: u32,
+}
+
 /// The name under which replicas agree about the next refresh of a session: a digest of its identifier, its refresh token and how
 /// often it was refreshed. The first two are random, and known to nobody who could try them; `session.keys` are not needed for it, so
 /// replicas agree also while these are changed. `None` without a refresh token.

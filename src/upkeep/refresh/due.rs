@@ -23,6 +23,8 @@ pub(super) struct DueSession {
     pub(super) claimed: bool,
     /// Whether the store's last answer was that a claim had ended between two of its commands.
     pub(super) vanished: bool,
+    /// The provider has refused the refresh token: the session ends, unless another replica has new tokens, or is about to get them.
+    pub(super) refused: Option<(Failure, Aftermath)>,
     pub(super) stage: Stage,
 }
 
@@ -38,9 +40,6 @@ pub(super) enum Stage {
     Asked(Timestamp),
     /// The new tokens are here, but not the key that signed the ID token. It is waited for until then.
     Verifying { tokens: RefreshedTokens, newer_than: Option<Timestamp>, until: Timestamp },
-    /// The provider has refused the refresh token. The store was asked once more whether another replica has new tokens; its answer is
-    /// expected before this time.
-    Refused { failure: Failure, aftermath: Aftermath, until: Timestamp },
 }
 
 impl DueSession {
@@ -54,12 +53,18 @@ impl DueSession {
             elsewhere: None,
             claimed: false,
             vanished: false,
+            refused: None,
             stage: Stage::Due,
         }
     }
 
-    /// Whether the store is asked about it, and may still answer.
-    pub(super) fn asks_store(&self, now: Timestamp) -> bool {
-        matches!(self.stage, Stage::Claiming(until) | Stage::Refused { until, .. } if now < until)
+    /// Whether it is this session, after the same refresh.
+    pub(super) fn is(&self, session: &Session) -> bool {
+        self.session.id == session.id && self.session.tokens.refreshed == session.tokens.refreshed
+    }
+
+    /// Whether it is this session, after a later refresh.
+    pub(super) fn is_after(&self, session: &Session) -> bool {
+        self.session.id == session.id && self.session.tokens.refreshed > session.tokens.refreshed
     }
 }

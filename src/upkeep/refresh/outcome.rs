@@ -6,7 +6,7 @@ use crate::session::content::Session;
 use crate::session::remembered::refreshed::{keep, lease_key, newer};
 use crate::step::event::{Aftermath, Event};
 use crate::upkeep::lease;
-use crate::upkeep::refresh::agreement;
+use crate::upkeep::refresh::agreement::Agreement;
 use crate::upkeep::refresh::due::DueSession;
 use crate::upkeep::turn::Turn;
 use crate::words::reason::Failure;
@@ -18,13 +18,12 @@ pub(super) fn is_settled(turn: &mut Turn<'_>, session: &Session) -> bool {
 }
 
 /// Takes the session that another replica has refreshed, unless it has ended: then nobody gets the new tokens.
-pub(super) fn take(turn: &mut Turn<'_>, session: &Session, refreshed: &Session) -> bool {
+pub(super) fn take(turn: &mut Turn<'_>, session: &Session, refreshed: &Session) {
     if turn.ended.has_uncached(turn.world, session, turn.now) {
         give_back(turn, &session.provider, refreshed.tokens.refresh_token.as_ref());
     } else if !is_settled(turn, session) && keep(turn.world, &turn.settings.sealer, refreshed, turn.now).is_ok() {
         turn.events.push(Event::RefreshedElsewhere { provider: session.provider.clone() });
     }
-    forget(turn, session)
 }
 
 /// Has the new refresh token of a session that has ended meanwhile given back to the provider.
@@ -52,11 +51,11 @@ pub(super) fn provider_of<'a>(settings: &'a Settings, session: &Session) -> Opti
 
 /// Leaves the session as it is, to be tried again after a delay, by another replica if that is sooner; returns that it is still
 /// to be refreshed.
-pub(super) fn retry_later(turn: &mut Turn<'_>, due: &mut DueSession, failure: Failure) -> bool {
+pub(super) fn retry_later(turn: &mut Turn<'_>, agreement: &mut Agreement, due: &mut DueSession, failure: Failure) -> bool {
     (due.elsewhere, due.vanished) = (None, false);
     due.not_before = lease::back_off(turn.world, &lease_key(&due.session), turn.now);
     if std::mem::take(&mut due.claimed) {
-        agreement::give_up(turn, &due.session, due.not_before);
+        agreement.look_before_giving_up(turn, &due.session);
     }
     turn.events.push(refreshed_event(&due.session, Some((failure, Aftermath::TriedAgain))));
     true

@@ -9,7 +9,7 @@ use crate::session::remembered::refreshed::keep;
 use crate::step::decision::Resource;
 use crate::step::event::Aftermath;
 use crate::upkeep::documents::HeldKeys;
-use crate::upkeep::refresh::agreement;
+use crate::upkeep::refresh::agreement::Agreement;
 use crate::upkeep::refresh::due::{DueSession, Stage};
 use crate::upkeep::refresh::outcome::{end_session, forget, give_back, provider_of, refreshed_event, retry_later};
 use crate::upkeep::tokens::with_new_tokens;
@@ -26,7 +26,13 @@ pub(super) enum KeyFetch {
 
 /// Verifies the new ID token, if one came, and shares the session with its new tokens. Returns whether the session is still to be
 /// refreshed.
-pub(super) fn verify_and_keep(turn: &mut Turn<'_>, due: &mut DueSession, tokens: RefreshedTokens, key_fetch: KeyFetch) -> bool {
+pub(super) fn verify_and_keep(
+    turn: &mut Turn<'_>,
+    agreement: &mut Agreement,
+    due: &mut DueSession,
+    tokens: RefreshedTokens,
+    key_fetch: KeyFetch,
+) -> bool {
     let (settings, now) = (turn.settings, turn.now);
     let Some(provider) = provider_of(settings, &due.session) else { return false };
     // Somebody has signed out meanwhile: nobody gets the new tokens, and the provider gets its refresh token back.
@@ -50,11 +56,11 @@ pub(super) fn verify_and_keep(turn: &mut Turn<'_>, due: &mut DueSession, tokens:
             unchanged.tokens.refreshed = unchanged.tokens.refreshed.saturating_add(1);
             unchanged.tokens.refresh_token = tokens.refresh_token.or(unchanged.tokens.refresh_token);
             if keep(turn.world, &settings.sealer, &unchanged, now).is_ok() {
-                agreement::leave(turn, session, &unchanged);
+                agreement.leave(turn, session, &unchanged);
                 // The claim was made for the former refresh token.
                 (due.session, due.claimed) = (unchanged, false);
             }
-            return retry_later(turn, due, failure);
+            return retry_later(turn, agreement, due, failure);
         }
         (Err(IdTokenError::KeyUnknown(failure) | IdTokenError::Refused(failure)), _) => {
             return end_session(turn, session, failure, Aftermath::Ended);
@@ -70,7 +76,7 @@ pub(super) fn verify_and_keep(turn: &mut Turn<'_>, due: &mut DueSession, tokens:
         });
     match refreshed {
         Ok(refreshed) => {
-            agreement::leave(turn, session, &refreshed);
+            agreement.leave(turn, session, &refreshed);
             turn.events.push(refreshed_event(session, None));
             forget(turn, session)
         }

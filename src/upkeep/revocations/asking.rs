@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::settings::{Revocations as Configured, Settings};
 use crate::http::message::HttpCall;
 use crate::revocations::cursor::Cursor;
-use crate::upkeep::fetch::{Errand, Fetch};
+use crate::upkeep::fetch::Errand;
 use crate::upkeep::lease::{self, Grant, Urgency};
 use crate::upkeep::question::Question;
 use crate::upkeep::revocations::attempts;
@@ -75,6 +75,5 @@ pub(super) fn announce(turn: &mut Turn<'_>, configured: &Configured, place: &Pla
 
 /// Has a call made.
 pub(super) fn ask(turn: &mut Turn<'_>, call: HttpCall, question: Question) {
-    let errand = Errand::Revocations(Box::new(question));
-    turn.fetches.push(Fetch { provider: String::new(), errand, call, began: turn.now });
+    turn.ask_store(Errand::Revocations(Box::new(question)), call);
 }

@@ -16,9 +16,13 @@ fn answer_kept_back(fleet: &mut Fleet, stage: &mut Stage, reply: Option<Reply>) 
     let kept_back = std::mem::take(fleet.kept_back.as_mut().unwrap());
     let [(number, call)] = &kept_back[..] else { panic!("{} calls", kept_back.len()) };
     let reply = reply.unwrap_or_else(|| stage.provider.answer(&call.call, stage.worker.world.now));
-    for left in fleet.replicas[*number].fetch_answered(call, &reply).fetches {
-        assert_eq!(left.errand, Errand::LeaveRefresh);
-        fleet.shelf.answer(&left.call, stage.worker.world.now);
+    let replica = &mut fleet.replicas[*number];
+    let mut due = replica.fetch_answered(call, &reply).fetches;
+    while let Some(fetch) = due.pop() {
+        assert!(fetch.errand.is_of_store());
+        let answer = fleet.shelf.answer(&fetch.call, replica.world.now);
+        replica.fetch_answered(&fetch, &answer);
+        due.extend(replica.tick().fetches);
     }
 }
 

@@ -98,7 +98,7 @@ fn a_refusal_ends_no_session_that_another_replica_has_refreshed_while_the_store_
         let reply = stage.provider.answer(&call.call, stage.worker.world.now);
         let replica = &mut fleet.replicas[0];
         let upkeep = replica.fetch_answered(&call, &reply);
-        let look = upkeep.fetches.iter().find(|fetch| matches!(fetch.errand, Errand::ClaimRefresh(_))).unwrap();
+        let look = upkeep.fetches.iter().find(|fetch| matches!(fetch.errand, Errand::LookAtRefresh(_))).unwrap();
         assert_eq!(replica.news(&resource, until), None);
         let reply = fleet.shelf.answer(&look.call, replica.world.now);
         replica.fetch_answered(look, &reply);
