@@ -245,7 +245,7 @@ impl Desk {
             step = match step.decision {
                 Decision::Forward(forward) => return Answer::LetThrough(Box::new(forward)),
                 Decision::Respond(response) => return of_response(&response, &step.events),
-                Decision::ReadBody { .. } => return unasked("the body of the request"),
+                Decision::ReadBody { .. } => return Answer::ReadsBody,
                 Decision::Call(call, pending) => {
                     return unasked(&format!("an answer of the cluster {} ({})", call.cluster, pending.stage().stage));
                 }

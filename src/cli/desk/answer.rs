@@ -33,6 +33,8 @@ pub(crate) enum Answer {
         /// Where it sends the browser, as [`lasting`].
         location: Option<String>,
     },
+    /// An endpoint of ours reads its body, which is not here.
+    ReadsBody,
     /// How it ends cannot be told here: why.
     Unfinished { why: String },
     /// Envoy itself answers, before its filters.
@@ -47,14 +49,14 @@ impl Answer {
             Self::SignsIn { .. } => "sign_in",
             Self::Refused { .. } | Self::ByEnvoy { .. } => "denied",
             Self::Answers { .. } => "answered",
-            Self::Unfinished { .. } => "unfinished",
+            Self::ReadsBody | Self::Unfinished { .. } => "unfinished",
         }
     }
 
     /// Its status; `None` where the application, or somebody else who is not asked, has the last word.
     pub(crate) const fn status(&self) -> Option<u16> {
         match self {
-            Self::LetThrough(_) | Self::Unfinished { .. } => None,
+            Self::LetThrough(_) | Self::ReadsBody | Self::Unfinished { .. } => None,
             Self::SignsIn { status, .. }
             | Self::Refused { status, .. }
             | Self::Answers { status, .. }

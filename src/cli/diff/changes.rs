@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 use crate::cli::desk::who::By;
 use crate::cli::diff::around::people::Asker;
 use crate::cli::diff::around::sources::{Both, Source};
-use crate::cli::diff::outcome::{OF_THE_CLIENT, Outcome};
+use crate::cli::diff::outcome::{OF_THE_CLIENT, Outcome, Reached};
 
 /// What a change is, the weightiest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
-    /// The application gets a request that it did not get.
+    /// The application, or the operators' endpoint behind its rule, gets a request that it did not get.
     LetIn,
-    /// The application gets it no longer.
+    /// Neither gets it any longer.
     Refused,
-    /// It gets it neither before nor now.
+    /// Neither got it before, nor gets it now.
     Answered,
-    /// It gets it before and now, with something else.
+    /// The application gets it before and now, with something else.
     Told,
 }
 
@@ -27,11 +27,11 @@ impl Class {
     const ALL: [Self; 4] = [Self::LetIn, Self::Refused, Self::Answered, Self::Told];
 
     fn of(old: &Outcome, new: &Outcome) -> Self {
-        match (old.is_let_through(), new.is_let_through()) {
-            (false, true) => Self::LetIn,
-            (true, false) => Self::Refused,
-            (false, false) => Self::Answered,
-            (true, true) => Self::Told,
+        match (old.reached, new.reached) {
+            (Reached::Nothing, Reached::Nothing) => Self::Answered,
+            (_, Reached::Nothing) => Self::Refused,
+            (old, new) if old == new => Self::Told,
+            _ => Self::LetIn,
         }
     }
 

@@ -26,11 +26,37 @@ const A_TOKEN: &str = "(a token)";
 /// The claims of an identity JWT that are others each time.
 const OF_ONE_TIME: [&str; 4] = ["iat", "exp", "nbf", "jti"];
 
+/// The name of the operators' endpoint in the configuration.
+const OPERATOR_LOGOUT: &str = "operator_logout";
+
+/// What a request reaches, which not everybody may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    Nothing,
+    Application,
+    /// The operators' endpoint, behind its rule: whoever comes there can end the sessions of others.
+    OperatorLogout,
+}
+
+impl Reached {
+    fn of(endpoint: Option<&str>, answered: &Answer) -> Self {
+        match (answered, endpoint) {
+            (Answer::LetThrough(_), _) => Self::Application,
+            // This endpoint looks at the body behind its rule alone.
+            (Answer::ReadsBody | Answer::Refused { reason: Reason::BodyTypeRefused, .. }, Some(OPERATOR_LOGOUT)) => {
+                Self::OperatorLogout
+            }
+            _ => Self::Nothing,
+        }
+    }
+}
+
 /// How a request ends.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
     /// The name of the answer.
     pub(super) name: &'static str,
+    pub(super) reached: Reached,
     pub(super) status: Option<u16>,
     pub(super) reason: Option<&'static str>,
     /// The answer in words.
@@ -44,46 +70,45 @@ pub(super) struct Outcome {
 impl PartialEq for Outcome {
     /// Whether both end in the same way, whatever decides it.
     fn eq(&self, other: &Self) -> bool {
-        let of = |one: &Self| (one.name, one.status, one.reason, one.words.clone());
+        let of = |one: &Self| (one.reached, one.name, one.status, one.reason, one.words.clone());
         of(self) == of(other) && self.details == other.details
     }
 }
 
 impl Outcome {
-    /// Of an answer to this question; `came_with` is the header that carried the credential, if there was one.
+    /// Of an answer to this question. `came_with` is the header that carried the credential, `endpoint` the name of the endpoint
+    /// of ours that answers; `None` where there is none.
     pub(super) fn new(
         settings: &Settings,
         question: &Question,
         came_with: Option<&str>,
+        endpoint: Option<&str>,
         answered: &Answer,
         decides: Option<String>,
     ) -> Self {
+        let reached = Reached::of(endpoint, answered);
         let details = match answered {
             Answer::LetThrough(forward) => told(settings, question, came_with, forward),
             Answer::SignsIn { location, .. } | Answer::Answers { location, .. } => {
                 location.as_deref().map(parts).unwrap_or_default()
             }
-            Answer::Refused { .. } | Answer::Unfinished { .. } | Answer::ByEnvoy { .. } => BTreeMap::new(),
+            Answer::Refused { .. } | Answer::ReadsBody | Answer::Unfinished { .. } | Answer::ByEnvoy { .. } => BTreeMap::new(),
         };
         let words = match answered {
+            _ if reached == Reached::OperatorLogout => "let through, to end the sessions of others".to_owned(),
             // What was looked for and found is not the same in both, and does not matter.
             Answer::Refused { status, reason, .. } => format!("{status} {}", reason.id()),
             Answer::Answers { status, .. } => status.to_string(),
             other => answer(other),
         };
         let (status, reason) = (answered.status(), answered.reason().map(Reason::id));
-        Self { name: answered.name(), status, reason, words, decides, details }
+        Self { name: answered.name(), reached, status, reason, words, decides, details }
     }
 
     /// Of a question that cannot be asked, and why.
     pub(super) fn not_asked(why: String) -> Self {
         let details = BTreeMap::new();
-        Self { name: "unasked", status: None, reason: None, words: why, decides: None, details }
-    }
-
-    /// Whether the application gets the request.
-    pub(super) fn is_let_through(&self) -> bool {
-        self.name == "allowed"
+        Self { name: "unasked", reached: Reached::Nothing, status: None, reason: None, words: why, decides: None, details }
     }
 
     /// The same for programs.

@@ -93,8 +93,12 @@ impl Side {
         };
         let way = told.way.as_ref();
         let guarded = way.and_then(|way| way.guarded.as_ref());
-        let endpoint = way.and_then(|way| way.endpoint).map(|name| format!("endpoints.{name}"));
-        let decides = endpoint.or_else(|| guarded.map(|guarded| guarded.rule.name.to_string()));
+        let endpoint = way.and_then(|way| way.endpoint);
+        let decides = match (endpoint, guarded.map(|guarded| &guarded.rule.name)) {
+            (Some(endpoint), Some(rule)) => Some(format!("endpoints.{endpoint}, by {rule}")),
+            (Some(endpoint), None) => Some(format!("endpoints.{endpoint}")),
+            (None, rule) => rule.map(ToString::to_string),
+        };
         let turned_away = way.and_then(|way| way.turned_away.as_ref()).map(|(reason, _)| reason.id());
         let by_envoy = match &told.passed {
             Passed::On(..) => None,
@@ -105,7 +109,7 @@ impl Side {
             Requirement::Public | Requirement::Authenticated => None,
             Requirement::When(condition) => Some(condition.clone()),
         });
-        let outcome = Outcome::new(desk.settings(), question, came_with, &told.answer, decides);
+        let outcome = Outcome::new(desk.settings(), question, came_with, endpoint, &told.answer, decides);
         Heard { outcome, decided, condition }
     }
 }

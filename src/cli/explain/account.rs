@@ -211,6 +211,7 @@ pub(crate) fn answer(answer: &Answer) -> String {
         Answer::Refused { status, reason, detail } if detail.is_empty() => format!("{status} {}", reason.id()),
         Answer::Refused { status, reason, detail } => format!("{status} {} ({detail})", reason.id()),
         Answer::Answers { status, did, .. } => [vec![format!("{status}, by the endpoint")], did.clone()].concat().join("; "),
+        Answer::ReadsBody => "unknown: it waits for the body of the request, and nobody is asked here".to_owned(),
         Answer::Unfinished { why } => format!("unknown: {why}"),
         Answer::ByEnvoy { status } => format!("{status}, by Envoy itself, which does not ask the filter"),
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{LET_IN, ruled};
+use super::{LET_IN, REFUSED, ruled};
 use crate::cli::diff::{Diff, diff};
 use crate::cli::gateway::Place;
 use crate::cli::terminal::{Form, Outcome, Terminal, Trouble};
@@ -57,6 +57,45 @@ fn more_people_who_may_end_the_sessions_of_others_are_no_silence_although_no_que
         let (told, ended) = run("diff-others-same", [&new, &new], None, Form::Words);
         assert!(told.is_empty() && matches!(ended, Ok(Outcome::Fine)), "{told} {ended:?}");
     }
+}
+
+#[test]
+fn whoever_a_laxer_rule_lets_end_the_sessions_of_others_stands_first_as_let_in() {
+    let path = "/api/operator_logout";
+    let of = |groups: Value, before: Value| {
+        let mut rules = vec![json!({"match": {"path": path}, "require": {"claim": "groups", "any_of": groups}})];
+        rules.splice(0..0, before.as_array().unwrap().iter().cloned());
+        changed(ruled(json!(rules)), "/endpoints", json!({"operator_logout": path}))
+    };
+    let (strict, lax) = (of(json!(["operators"]), json!([])), of(json!(["operators", "staff"]), json!([])));
+    let now = |from: &str, to: &str| {
+        format!(
+            "  POST https://app.example.com{path}; somebody signed in at main, groups \"staff\": was {from} (endpoints.operator_logout, by rules[0]), is {to} (endpoints.operator_logout, by rules[0])\n"
+        )
+    };
+    let (passes, fails) = ("let through, to end the sessions of others", "403 condition_failed");
+    let (told, _) = run("diff-operators", [&strict, &lax], None, Form::Words);
+    assert_eq!(told, [LET_IN, "\n", &now(fails, passes)].concat());
+    let (told, _) = run("diff-operators", [&lax, &strict], None, Form::Words);
+    assert_eq!(told, [REFUSED, "\n", &now(passes, fails)].concat());
+    // What the body is said to be makes no difference, and neither does a rule that is moved.
+    let case = |headers: &str| {
+        format!(
+            "cases:\n- {{name: staff, request: POST https://app.example.com{path}, claims: {{groups: staff}}, headers: {{{headers}}}, expect: denied}}\n"
+        )
+    };
+    for headers in ["sec-fetch-site: same-origin", "sec-fetch-site: same-origin, content-type: application/json"] {
+        let (told, _) = run("diff-operators-case", [&strict, &lax], Some(&case(headers)), Form::Words);
+        let first = format!("{LET_IN}\n  case staff: POST https://app.example.com{path}; the person of the case: was {fails}");
+        assert!(told.starts_with(&first), "{told}");
+    }
+    let moved = of(json!(["operators"]), json!([{"match": {"path": "/x"}, "require": "authenticated"}]));
+    assert_eq!(run("diff-operators-moved", [&strict, &moved], None, Form::Words).0, "");
+    // Where there was no such endpoint, its operators are let in.
+    let (told, _) = run("diff-operators-new", [&ruled(json!([])), &strict], None, Form::Words);
+    let found = format!("groups \"operators\": was let through (default), is {passes}");
+    assert!(told.starts_with(LET_IN) && told.lines().nth(1).unwrap().contains(&found), "{told}");
+    assert!(!told.contains("told something else"), "{told}");
 }
 
 #[test]
