@@ -219,6 +219,60 @@ describe('a gateway that takes security events', () => {
   });
 });
 
+describe('sessions that are kept as session JWT', () => {
+  const { keep, stopAll } = keepingParts();
+  let provider, gateway, watcher;
+  before(async () => {
+    provider = keep(await Provider.start());
+    const application = keep(await Application.start());
+    watcher = keep(await Transmitter.start());
+    gateway = keep(
+      await startGateway({
+        provider,
+        application,
+        plugin: (configuration) => {
+          taking(configuration, [watcher, { email: true }]);
+          const jwt = { keys: [newKey()], issuer: 'https://gateway.example', audience: 'applications', claims: ['email', 'email_verified'], bearer: true };
+          configuration.session = { keys: configuration.session.keys, form: 'jwt', jwt, cookie: { name: 'access_token' } };
+          configuration.rules = [{ require: 'authenticated' }];
+        },
+        envoy: (bootstrap) => around(bootstrap, watcher),
+      }),
+    );
+  });
+  after(stopAll);
+
+  /** A new session of somebody, as JWT. */
+  async function session(sub, number) {
+    provider.user = { sub, sid: `${sub}-${number}`, email: `${sub}@example.com`, email_verified: true };
+    const visitor = new Visitor(gateway);
+    assert.equal((await visitor.signIn('/analytics')).status, 200);
+    const { value } = visitor.jar.matching('localhost', '/').find(({ name }) => name === 'access_token');
+    return { visitor, token: value, ...provider.user };
+  }
+  /** The statuses of requests with a session in its cookie, and as a bearer token. */
+  const asks = async ({ visitor, token }) => {
+    const byToken = await new Visitor(gateway).send('/orders', { headers: { authorization: `Bearer ${token}` } });
+    return [(await visitor.call('/orders')).status, byToken.status];
+  };
+
+  for (const [title, event, subject] of [
+    ['a person', 'account-disabled', ({ sub }) => ({ format: 'iss_sub', iss: provider.issuer, sub })],
+    ['a session', 'session-revoked', ({ sid }) => ({ format: 'opaque', id: sid })],
+    ['a verified address', 'sessions-revoked', ({ email }) => ({ format: 'email', email })],
+  ])
+    it(`an event about ${title} ends them, in the cookie and as bearer tokens, and neither others nor later ones`, async () => {
+      const [ending, staying] = [await session(`jwt-${event}`, 1), await session(`jwt-${event}-another`, 1)];
+      assert.deepEqual([await asks(ending), await asks(staying)], [Array(2).fill(200), Array(2).fill(200)]);
+      const answer = await watcher.push(gateway, PATH, await watcher.token(event, subject(ending)));
+      assert.deepEqual([answer.status, answer.body], [202, '']);
+      assert.deepEqual([await asks(ending), await asks(staying)], [Array(2).fill(401), Array(2).fill(200)]);
+      await sleep(1_100);
+      assert.deepEqual(await asks(await session(ending.sub, 2)), Array(2).fill(200));
+      assert.deepEqual(await asks(ending), Array(2).fill(401));
+    });
+});
+
 describe('two Envoys that share a Redis', () => {
   let fleet, redis, cluster, watcher, one, other;
   before(async () => {
