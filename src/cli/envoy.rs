@@ -7,6 +7,7 @@ mod matching;
 pub(crate) mod passage;
 pub(crate) mod plugins;
 pub(crate) mod routes;
+pub(crate) mod servers;
 pub(crate) mod tls;
 pub(crate) mod variables;
 

@@ -151,12 +151,16 @@ ids! {
     ClusterMissing = "cluster-missing", Error, "docs/configuration.md#providers";
     /// The provider is called without TLS.
     ClusterPlain = "cluster-plain", Error, "docs/security.md#what-is-left-to-you";
-    /// The provider's certificate is not verified.
+    /// The certificate of the provider, or of the store that gets a password, is not verified.
     ClusterUnverified = "cluster-unverified", Error, "docs/security.md#what-is-left-to-you";
-    /// The provider's cluster does not say which name it calls.
+    /// The cluster of the provider, or of the store, does not say which name it calls.
     ClusterSni = "cluster-sni", Warning, "docs/security.md#what-is-left-to-you";
-    /// The provider's cluster verifies, or calls, another name than that of the provider.
+    /// The cluster of the provider, or of the store, verifies or calls another name than that of its server.
     ClusterName = "cluster-name", Warning, "docs/troubleshooting.md#10-the-provider-is-not-reached-or-does-not-accept-the-client";
+    /// A cluster gets the bodies of calls alone that needs HTTP, or the other way round.
+    TcpPool = "tcp-pool", Error, "docs/deployment.md#redis";
+    /// The password of the store goes over a network without TLS.
+    StorePlain = "store-plain", Warning, "docs/deployment.md#redis";
     /// Envoy's time-outs and those of the filter's calls do not fit.
     CallTimeout = "call-timeout", Warning, "docs/command-line.md#what-check-finds";
     /// Paths are not normalized.

@@ -11,6 +11,7 @@ mod manager;
 mod redirects;
 mod routes;
 mod sockets;
+mod store;
 mod waits;
 
 use serde_json::Value;
@@ -24,7 +25,7 @@ use crate::config::settings::Settings;
 pub(super) fn of_surroundings(plugin: &Plugin<'_>, written: &Value, settings: Option<&Settings>, report: &mut Report<'_>) {
     if let Some(around) = &plugin.around {
         filters::of_filters(around, written, report);
-        manager::of_manager(around, written, report);
+        manager::of_manager(around, written, settings, report);
         sockets::of_sockets(around, report);
         identity::of_identity(around, written, report);
         if let Some(settings) = settings {
@@ -38,4 +39,5 @@ pub(super) fn of_surroundings(plugin: &Plugin<'_>, written: &Value, settings: Op
         }
     }
     clusters::of_clusters(plugin, written, report);
+    store::of_store(plugin, written, report);
 }

@@ -1,5 +1,6 @@
 mod rules;
 mod same_words;
+mod store;
 
 use std::fs;
 use std::path::{Path, PathBuf};

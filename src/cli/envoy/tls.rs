@@ -64,6 +64,39 @@ pub(crate) fn verifies_the_host(cluster: &Node, tls: &Node) -> bool {
     upstream_options(cluster).any(|options| is_true(options, "auto_san_validation")) || is_true(tls, "auto_sni_san_validation")
 }
 
+/// The option by which Envoy takes the host of each call for the name of the server.
+pub(crate) fn option_by_call(cluster: &Node) -> Option<&'static str> {
+    let has = |name: &&str| upstream_options(cluster).any(|options| is_true(options, name));
+    ["auto_sni", "auto_san_validation"].into_iter().find(has)
+}
+
+/// What TLS does not verify of a certificate, in words; `None` if it verifies who has signed it, and the name in it, or if that is not
+/// in the file. `by_host` is whether it verifies the name that is called.
+pub(crate) fn unverified(tls: &Node, by_host: bool) -> Option<&'static str> {
+    const NO_AUTHORITY: &str = "no certificate authority (validation_context with trusted_ca)";
+    let Some(common) = field(tls, "common_tls_context") else { return Some(NO_AUTHORITY) };
+    // What comes by SDS, or is verified by an extension, is in no file.
+    let elsewhere = ["validation_context_sds_secret_config", "validation_context_certificate_provider_instance"];
+    if elsewhere.iter().any(|name| field(common, name).is_some()) {
+        return None;
+    }
+    let combined = field(common, "combined_validation_context");
+    let context = validation_context(tls);
+    let by_sds = combined.is_some_and(|combined| field(combined, "validation_context_sds_secret_config").is_some());
+    let has = |names: &[&str]| context.is_some_and(|context| names.iter().any(|name| field(context, name).is_some()));
+    if has(&["custom_validator_config", "verify_certificate_spki", "verify_certificate_hash"]) {
+        return None;
+    }
+    let trusts = by_sds || has(&["trusted_ca", "system_root_certs", "ca_certificate_provider_instance"]);
+    let accepts_all = context.and_then(|context| text(context, "trust_chain_verification")) == Some("ACCEPT_UNTRUSTED");
+    let by_name = by_host || is_true(tls, "auto_sni_san_validation");
+    let names = by_name || has(&["match_typed_subject_alt_names", "match_subject_alt_names"]);
+    if !trusts || accepts_all {
+        return Some(NO_AUTHORITY);
+    }
+    (!names && !by_sds).then_some("no name (match_typed_subject_alt_names, or auto_sni_san_validation with sni)")
+}
+
 /// A name by which the cluster calls or verifies its servers, if it is none of `host`. `hosts` are all that the cluster serves,
 /// each without port and brackets.
 pub(crate) fn other_name(cluster: &Node, host: &str, hosts: &[&str]) -> Option<OtherName> {

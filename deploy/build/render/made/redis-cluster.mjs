@@ -3,7 +3,7 @@
 const cluster = (host) => `name: redis # sends the body of a call as it is, over TCP, and takes what comes back for the body of the answer
 type: STRICT_DNS
 dns_lookup_family: V4_PREFERRED
-connect_timeout: 1s
+connect_timeout: 0.5s
 load_assignment:
   cluster_name: redis
   endpoints:

@@ -29,7 +29,8 @@ pub(super) fn of_bodies(around: &Around<'_>, settings: &Settings, report: &mut R
     }
 }
 
-fn paths_with_a_body(settings: &Settings) -> Vec<&str> {
+/// The paths of the endpoints that read a body.
+pub(super) fn paths_with_a_body(settings: &Settings) -> Vec<&str> {
     let Endpoints { token, password, operator_logout, .. } = &settings.endpoints;
     let endpoints = [token, password, operator_logout].into_iter().flatten().map(String::as_str);
     let posted = settings.providers.iter().filter(|provider| provider.oidc.response_mode == ResponseMode::FormPost);

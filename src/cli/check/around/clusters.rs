@@ -1,5 +1,5 @@
 //! The clusters that the configuration names: whether they are there, and whether the provider's is called by TLS that verifies
-//! whom it talks to.
+//! whom it talks to. What the store's cluster needs beside being there is not known here.
 
 use std::path::Path;
 
@@ -7,11 +7,15 @@ use serde_json::Value;
 
 use crate::cli::envoy::around::{field, inner, text};
 use crate::cli::envoy::plugins::Plugin;
-use crate::cli::envoy::tls::{self, names_its_server, verifies_the_host};
+use crate::cli::envoy::servers::takes_bodies_alone;
+use crate::cli::envoy::tls::{self, names_its_server};
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
 use crate::http::url::Url;
 use crate::words::quote::quote;
+
+/// Where the configuration names the cluster of the store of revocations.
+const STORE: &str = "revocations.redis.cluster";
 
 /// Checks the clusters that the plugin's configuration names.
 pub(crate) fn of_clusters(plugin: &Plugin<'_>, written: &Value, report: &mut Report<'_>) {
@@ -26,7 +30,15 @@ pub(crate) fn of_clusters(plugin: &Plugin<'_>, written: &Value, report: &mut Rep
     };
     let all = named(written);
     for Named { path, name, host } in &all {
-        match (clusters.iter().find(|cluster| text(cluster, "name") == Some(name)), host) {
+        let found = clusters.iter().find(|cluster| text(cluster, "name") == Some(name));
+        if let Some(cluster) = found.filter(|cluster| *path != STORE && takes_bodies_alone(cluster)) {
+            let sentence = format!(
+                "every call to the cluster {} fails, because Envoy sends there the bodies of calls alone, and no HTTP; remove upstream_config, or name another cluster",
+                quote(text(cluster, "name").unwrap_or_default())
+            );
+            report.tell(Id::TcpPool, field(cluster, "upstream_config").unwrap_or(cluster).spot, sentence);
+        }
+        match (found, host) {
             (Some(cluster), Some(host)) => {
                 of_tls(cluster, report);
                 of_authorities(cluster, report);
@@ -81,7 +93,7 @@ fn named(written: &Value) -> Vec<Named> {
         }
     }
     if let Some(name) = written.pointer("/revocations/redis/cluster").and_then(Value::as_str) {
-        found.push(Named { path: "revocations.redis.cluster".to_owned(), name: name.to_owned(), host: None });
+        found.push(Named { path: STORE.to_owned(), name: name.to_owned(), host: None });
     }
     if let Some(accounts) = written.get("accounts").and_then(Value::as_object) {
         let own = accounts.get("cluster").map(|name| ("accounts.cluster".to_owned(), name));
@@ -109,35 +121,17 @@ fn of_tls(cluster: &Node, report: &mut Report<'_>) {
         let sentence = format!("the provider's issuer is https, and the cluster {shown} has no TLS; give it a transport_socket");
         return report.tell(Id::ClusterPlain, cluster.spot, sentence);
     };
-    let Some(common) = field(socket, "common_tls_context") else {
-        return unverified(cluster, &shown, "no certificate authority (validation_context with trusted_ca)", report);
-    };
     if !names_its_server(cluster, socket) {
         let sentence = format!(
             "servers of several sites answer with the certificate of another one, or not at all, because the TLS of the cluster {shown} names none; write sni, or auto_sni: true"
         );
         report.tell(Id::ClusterSni, socket.spot, sentence);
     }
-    // What comes by SDS, or is verified by an extension, is in no file.
-    let elsewhere = ["validation_context_sds_secret_config", "validation_context_certificate_provider_instance"];
-    if elsewhere.iter().any(|name| field(common, name).is_some()) {
-        return;
-    }
-    let combined = field(common, "combined_validation_context");
-    let context = tls::validation_context(socket);
-    let by_sds = combined.is_some_and(|combined| field(combined, "validation_context_sds_secret_config").is_some());
-    let has = |names: &[&str]| context.is_some_and(|context| names.iter().any(|name| field(context, name).is_some()));
-    if has(&["custom_validator_config"]) {
-        return;
-    }
-    let trusts = by_sds || has(&["trusted_ca", "system_root_certs", "ca_certificate_provider_instance"]);
-    let pinned = has(&["verify_certificate_spki", "verify_certificate_hash"]);
-    let accepts_all = context.and_then(|context| text(context, "trust_chain_verification")) == Some("ACCEPT_UNTRUSTED");
-    let names = has(&["match_typed_subject_alt_names", "match_subject_alt_names"]) || verifies_the_host(cluster, socket);
-    if !pinned && (!trusts || accepts_all) {
-        unverified(cluster, &shown, "no certificate authority (validation_context with trusted_ca)", report);
-    } else if !pinned && !names && !by_sds {
-        unverified(cluster, &shown, "no name (auto_san_validation with auto_sni, or match_typed_subject_alt_names)", report);
+    if let Some(lacking) = tls::unverified(socket, tls::verifies_the_host(cluster, socket)) {
+        let sentence = format!(
+            "anybody on the way can answer in place of the provider, because the TLS of the cluster {shown} verifies {lacking}; add it"
+        );
+        report.tell(Id::ClusterUnverified, cluster.spot, sentence);
     }
 }
 
@@ -148,11 +142,4 @@ fn of_authorities(cluster: &Node, report: &mut Report<'_>) {
         let sentence = format!("trusted_ca is {}, which is not on this machine; Envoy needs it where it runs", quote(file));
         report.tell(Id::Elsewhere, spot, sentence);
     }
-}
-
-fn unverified(cluster: &Node, shown: &str, lacking: &str, report: &mut Report<'_>) {
-    let sentence = format!(
-        "anybody on the way can answer in place of the provider, because the TLS of the cluster {shown} verifies {lacking}; add it"
-    );
-    report.tell(Id::ClusterUnverified, cluster.spot, sentence);
 }

@@ -2,15 +2,17 @@
 
 use serde_json::Value;
 
+use crate::cli::check::around::bodies::paths_with_a_body;
 use crate::cli::envoy::around::{Around, field, inner, is_true, text};
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
+use crate::config::settings::Settings;
 
 /// Checks the manager that the filter is in.
-pub(crate) fn of_manager(around: &Around<'_>, written: &Value, report: &mut Report<'_>) {
+pub(crate) fn of_manager(around: &Around<'_>, written: &Value, settings: Option<&Settings>, report: &mut Report<'_>) {
     of_paths(around.manager, written, report);
     of_underscores(around.manager, report);
-    of_addresses(around, written, report);
+    of_addresses(around, written, settings, report);
     if let Some(format) = field(around.manager, "local_reply_config").and_then(|reply| field(reply, "body_format")) {
         let sentence = "the pages and the JSON of the filter get this format, too; remove body_format, or move it into mappers that do not match them";
         report.tell(Id::BodyFormat, format.spot, sentence);
@@ -56,12 +58,13 @@ fn allows_encoded_slashes(written: &Value) -> bool {
     rules.iter().any(allowed)
 }
 
-fn of_addresses(around: &Around<'_>, written: &Value, report: &mut Report<'_>) {
+fn of_addresses(around: &Around<'_>, written: &Value, settings: Option<&Settings>, report: &mut Report<'_>) {
     let manager = around.manager;
     let detected = field(manager, "original_ip_detection_extensions").is_some();
     if !is_true(manager, "use_remote_address") {
-        if !detected && written.get("password").is_some() {
-            let sentence = "a client can write its own address into x-forwarded-for, and so has a new one for each guess of a password; write use_remote_address: true";
+        if let Some(gain) = gain_by_an_address(written, settings).filter(|_| !detected) {
+            let sentence =
+                format!("a client can write its own address into x-forwarded-for, and so {gain}; write use_remote_address: true");
             report.tell(Id::PeerAddress, manager.spot, sentence);
         }
         return;
@@ -70,6 +73,20 @@ fn of_addresses(around: &Around<'_>, written: &Value, report: &mut Report<'_>) {
     if !counted && !detected && is_reached_by_a_proxy(around, written) {
         let sentence = "TLS ends in front of this listener, so all clients have the address of what is there, and the application is told http; write xff_num_trusted_hops with the number of proxies in front";
         report.tell(Id::HopsMissing, manager.spot, sentence);
+    }
+}
+
+/// What a client gains that chooses its own address: wherever what one address may do is limited.
+fn gain_by_an_address(written: &Value, settings: Option<&Settings>) -> Option<&'static str> {
+    let framed = || settings.is_some_and(|settings| settings.endpoints.frontchannel_logout.is_some());
+    let reads = || settings.is_some_and(|settings| !paths_with_a_body(settings).is_empty());
+    match () {
+        () if written.get("password").is_some() => Some("has a new one for each guess of a password"),
+        () if framed() => Some("takes the share of many in the front-channel logouts that count"),
+        () if reads() => {
+            Some("takes the share of many in the bodies that are read at a time, which keeps everybody out of those endpoints")
+        }
+        () => None,
     }
 }
 

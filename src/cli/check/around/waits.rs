@@ -7,6 +7,7 @@ use crate::cli::envoy::around::{Around, duration, field, inner, text};
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
 use crate::config::settings::Settings;
+use crate::revocations::store::Store;
 use crate::words::quote::quote;
 
 /// How long Envoy tries to connect if a cluster does not say it.
@@ -19,7 +20,12 @@ pub(super) fn of_waits(around: &Around<'_>, settings: &Settings, report: &mut Re
     for cluster in clusters {
         let name = text(cluster, "name").unwrap_or_default();
         if let Some(wait) = calls.iter().filter(|(called, _)| *called == name).map(|(_, wait)| *wait).min() {
-            of_cluster(cluster, name, wait, report);
+            let verifies = settings.accounts.as_ref().and_then(|accounts| accounts.verify.as_ref());
+            let decides = match verifies {
+                Some(verify) if verify.call.cluster == name => ", also where that decides whether a password was tried",
+                _ => "",
+            };
+            of_cluster(cluster, name, wait, decides, report);
         }
     }
     let longest = calls.iter().map(|(_, wait)| *wait).chain([settings.wait]).max().unwrap_or_default();
@@ -35,12 +41,12 @@ pub(super) fn of_waits(around: &Around<'_>, settings: &Settings, report: &mut Re
     }
 }
 
-fn of_cluster(cluster: &Node, name: &str, wait: Duration, report: &mut Report<'_>) {
+fn of_cluster(cluster: &Node, name: &str, wait: Duration, decides: &str, report: &mut Report<'_>) {
     let written = field(cluster, "connect_timeout");
     let connects = written.map_or(Some(CONNECT_TIMEOUT), duration);
     if let Some(connects) = connects.filter(|connects| *connects >= wait) {
         let sentence = format!(
-            "a server that cannot be reached looks like a slow one, also where that decides whether a password was tried, because Envoy tries to connect to the cluster {} for {connects:?}, and the filter waits {wait:?} in all (timeout); write a shorter connect_timeout",
+            "a server that cannot be reached looks like a slow one{decides}, because Envoy tries to connect to the cluster {} for {connects:?}, and the filter waits {wait:?} in all (timeout); write a shorter connect_timeout",
             quote(name)
         );
         report.tell(Id::CallTimeout, written.unwrap_or(cluster).spot, sentence);
@@ -57,5 +63,9 @@ fn calls(settings: &Settings) -> Vec<(&str, Duration)> {
     let create = directory.and_then(|directory| directory.create.as_ref()).map(|create| &create.call);
     let notify = directory.and_then(|directory| directory.notify.as_ref());
     let of_accounts = [verify, directory.map(|directory| &directory.find.call), create, notify];
-    of_providers.chain(of_accounts.into_iter().flatten().map(|call| (call.cluster.as_str(), call.timeout))).collect()
+    let of_accounts = of_accounts.into_iter().flatten().map(|call| (call.cluster.as_str(), call.timeout));
+    let of_store = settings.revocations.as_ref().map(|revocations| match &revocations.store {
+        Store::Redis(redis) => (redis.cluster.as_str(), redis.timeout),
+    });
+    of_providers.chain(of_accounts).chain(of_store).collect()
 }
