@@ -24,6 +24,7 @@ mod reasons;
 pub mod reference;
 mod schema;
 mod session;
+mod stream;
 mod terminal;
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,6 @@
-//! `accredit doctor`: asks the providers of a gateway themselves, and its transmitters, and says what will not work. Their documents
-//! are judged by the filter's own code; what only a person in a browser can find out is said to be unknown. No secret is printed, and
-//! nobody is signed in.
+//! `accredit doctor`: asks the providers of a gateway themselves, its transmitters and its store of revocations, and says what will not
+//! work. What they answer is judged by the filter's own code; what only a person in a browser can find out is said to be unknown. No
+//! secret is printed, and nobody is signed in.
 
 pub(crate) mod client;
 mod clusters;
@@ -8,6 +8,7 @@ pub(crate) mod documents;
 pub(crate) mod findings;
 mod offers;
 mod probes;
+mod store;
 pub(crate) mod trust;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::cli::doctor::client::{Answered, Client};
 use crate::cli::doctor::findings::{Finding, Id, Level, Report};
+use crate::cli::doctor::store::Asked;
 use crate::cli::doctor::trust::Trust;
 use crate::cli::gateway::{Gateway, Place, gateways};
 use crate::cli::machine::Machine;
@@ -26,6 +28,8 @@ use crate::oidc::discovery::metadata_request;
 use crate::oidc::keys::keys_request;
 use crate::oidc::metadata::Metadata;
 use crate::oidc::provider::{MetadataSource, Provider};
+use crate::revocations::redis::settings::Redis;
+use crate::revocations::store::Store;
 use crate::words::reason::Failure;
 
 /// What is asked about, and how.
@@ -40,16 +44,16 @@ pub(super) struct Doctor {
     ca_file: Option<String>,
     #[command(flatten)]
     client: Client,
-    /// Ask for documents alone; try neither the redirect URI nor the client.
+    /// Ask for documents alone; try neither the redirect URI nor the client, and not the store.
     #[arg(long)]
     documents_only: bool,
-    /// Give the client's secret to the provider's token endpoint, to see whether it is accepted. For files of your own alone: the
-    /// file says which environment variable is sent, and to whom.
+    /// Give the client's secret to the provider's token endpoint, to see whether it is accepted, and log in to the store. For files
+    /// of your own alone: the file says which environment variable is sent, and to whom.
     #[arg(long, conflicts_with = "documents_only")]
     try_secret: bool,
 }
 
-/// Asks the providers of a gateway, and writes how they stand.
+/// Asks the providers of a gateway and its store, and writes how they stand.
 ///
 /// # Errors
 /// If a file cannot be read or holds no gateway, or the result cannot be written.
@@ -87,7 +91,19 @@ pub(super) fn doctor(asked: &Doctor, terminal: &mut Terminal<'_>) -> Result<Outc
             found.extend(report.finish());
         }
     }
-    if seen.is_empty() {
+    let mut stores = Vec::<&Redis>::new();
+    for gateway in &gateways {
+        let Some(Store::Redis(redis)) = gateway.settings.revocations.as_ref().map(|revocations| &revocations.store) else {
+            continue;
+        };
+        if !stores.contains(&redis) {
+            stores.push(redis);
+            let Doctor { client, documents_only, try_secret, .. } = asked;
+            let asked = Asked { client, named: named.as_ref(), documents_only: *documents_only, try_secret: *try_secret };
+            found.extend(store::of_store(asked, gateway, redis));
+        }
+    }
+    if seen.is_empty() && stores.is_empty() {
         return Err(Trouble::told(format!("{}: the configuration has no providers to ask", asked.file)));
     }
     tell(&found, terminal)

@@ -3,7 +3,7 @@
 //! is not known here.
 
 use std::io::{self, Read as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,6 +106,23 @@ impl Client {
         Self { resolve: vec![Address::parse(address).unwrap()], timeout: Some(5) }
     }
 
+    /// Where to connect to for this host and port: to the address that was given, or to those that this machine knows.
+    ///
+    /// # Errors
+    /// If it knows none.
+    pub(crate) fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreached> {
+        let is_for_it = |address: &&Address| address.host.eq_ignore_ascii_case(host) && address.port == port;
+        match self.resolve.iter().find(is_for_it) {
+            Some(address) => Ok(vec![SocketAddr::new(address.ip, port)]),
+            None => (host, port).to_socket_addrs().map(Iterator::collect).map_err(|_| Unreached::NoAddress),
+        }
+    }
+
+    /// How long a call may take that by the configuration may take as long as this.
+    pub(crate) fn timeout(&self, written: Duration) -> Duration {
+        self.timeout.map_or(written, |seconds| Duration::from_secs(seconds.into()))
+    }
+
     /// Whether an address was given for the host and port of a URL.
     pub(crate) fn resolves(&self, url: &Url) -> bool {
         self.resolve.iter().any(|Address { host, port, .. }| {
@@ -118,7 +135,7 @@ impl Client {
     /// # Errors
     /// Why there is no answer.
     pub(crate) fn ask(&self, call: &HttpCall, trust: &Trust) -> Result<Answered, Unreached> {
-        let timeout = self.timeout.map_or(call.timeout, |seconds| Duration::from_secs(seconds.into()));
+        let timeout = self.timeout(call.timeout);
         let tls = TlsConfig::builder()
             .root_certs(trust.roots())
             .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
@@ -164,14 +181,20 @@ fn unreached(error: Error, timeout: Duration) -> Unreached {
         Error::HostNotFound => Unreached::NoAddress,
         Error::Rustls(error) => Unreached::Tls(fault(&error)),
         Error::Tls(words) => Unreached::Tls(TlsFault::Other(words.to_owned())),
-        Error::Io(error) => match tls_error(&error) {
-            Some(error) => Unreached::Tls(fault(error)),
-            None if error.kind() == io::ErrorKind::TimedOut => Unreached::Late(timeout),
-            // The system's look-up has no kind of its own.
-            None if error.to_string().contains("lookup address") => Unreached::NoAddress,
-            None => Unreached::Other(error.to_string()),
-        },
+        Error::Io(error) => by_io(&error, timeout),
         other => Unreached::Other(other.to_string()),
+    }
+}
+
+/// Why there is no answer, after this error of input or output.
+pub(super) fn by_io(error: &io::Error, timeout: Duration) -> Unreached {
+    match tls_error(error) {
+        Some(error) => Unreached::Tls(fault(error)),
+        // A socket with a time-out says that it would block.
+        None if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => Unreached::Late(timeout),
+        // The system's look-up has no kind of its own.
+        None if error.to_string().contains("lookup address") => Unreached::NoAddress,
+        None => Unreached::Other(error.to_string()),
     }
 }
 

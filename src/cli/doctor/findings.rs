@@ -57,6 +57,8 @@ ids! {
     RedirectUri = "redirect-uri", "docs/troubleshooting.md#1-the-redirect-uri-is-not-registered";
     /// What else it says of an authorization request.
     Authorization = "authorization", "docs/command-line.md#what-doctor-looks-at";
+    /// Whether the store of `revocations` takes the login, carries out what the filter sends, and keeps what it gets.
+    Store = "store", "docs/deployment.md#redis";
     /// Whether it accepts the client with its secret.
     Client = "client", "docs/troubleshooting.md#10-the-provider-is-not-reached-or-does-not-accept-the-client";
 }
@@ -64,7 +66,7 @@ ids! {
 /// How it stands with something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// The provider's name in the configuration.
+    /// The provider's name in the configuration; `revocations.redis` for the store.
     pub(crate) provider: String,
     pub(crate) id: Id,
     pub(crate) level: Level,

@@ -1,6 +1,11 @@
 //! Whose certificates are trusted when a provider is asked: those of a file that was named, or of the file that the provider's
 //! cluster trusts, or else those that this machine trusts. Nothing here ever trusts everybody.
 
+use std::sync::Arc;
+
+use rustls::crypto::ring::default_provider;
+use rustls::{ClientConfig, Error as TlsError, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt as _;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
 use crate::cli::envoy::around::{field, inner, text};
@@ -28,6 +33,28 @@ impl Trust {
     pub(crate) fn of_file(file: &str) -> Result<Self, Trouble> {
         let none = || Trouble::told(format!("{file}: expected certificates in PEM, found none"));
         certificates(&input::text(file)?).map(|certificates| Self::Of(file.to_owned(), certificates)).ok_or_else(none)
+    }
+
+    /// Whose certificates are trusted in this cluster: those that were named, or those that it trusts, or this machine's.
+    pub(super) fn for_cluster(named: Option<&Self>, bootstrap: &Node, name: &str) -> Self {
+        named.cloned().or_else(|| Self::of_cluster(bootstrap, name)).unwrap_or(Self::OfMachine)
+    }
+
+    /// The settings of TLS that trusts these.
+    ///
+    /// # Errors
+    /// What rustls says, if this machine has no authorities, or a certificate cannot be read.
+    pub(super) fn tls(&self) -> Result<ClientConfig, TlsError> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions()?;
+        let builder = match self {
+            Self::OfMachine => builder.with_platform_verifier()?,
+            Self::Of(_, certificates) => {
+                let mut roots = RootCertStore::empty();
+                certificates.iter().try_for_each(|certificate| roots.add(certificate.der().to_vec().into()))?;
+                builder.with_root_certificates(roots)
+            }
+        };
+        Ok(builder.with_no_client_auth())
     }
 
     /// Whose certificates are trusted for a call: those that were named, or those that the cluster trusts which reaches the host, or

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::words::secret::Secret;
 
 /// How to reach the server, and under which names it keeps what is ours.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redis {
     /// The name of Envoy's cluster.
     pub cluster: String,
@@ -20,7 +20,7 @@ pub struct Redis {
 }
 
 /// As whom to log in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names of the other variants say it")]
 pub enum Login {
     /// As nobody: the server asks for no password.

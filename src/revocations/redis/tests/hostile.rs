@@ -5,6 +5,8 @@ use proptest::prelude::{Strategy, any};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::*;
+use crate::revocations::exchanged::LARGEST_ENTRY;
+use crate::revocations::redis::resp::Value;
 
 /// Whether any exchange takes these bytes for its reply.
 fn taken(bytes: &[u8]) -> bool {

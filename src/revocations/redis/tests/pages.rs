@@ -1,6 +1,7 @@
 //! Tests of pages: what is read, what is skipped, and what a store that lies can do.
 
 use super::*;
+use crate::revocations::exchanged::LARGEST_ENTRY;
 
 /// An entry as XRANGE writes it.
 fn entry(id: &str, fields: &[&[u8]]) -> Vec<u8> {

@@ -5,15 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use std::fs::{create_dir_all, remove_dir_all};
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+mod doctor;
+mod server;
+
+use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
 
-use accredit::http::message::{Headers, HttpCall, Reply};
 use accredit::revocations::cursor::Cursor;
 use accredit::revocations::exchanged::{Announced, Claimed, NamedValue, Page, Rest};
 use accredit::revocations::redis::settings::{Login, Redis};
@@ -22,77 +20,10 @@ use accredit::words::reason::Failure;
 use accredit::words::secret::Secret;
 use accredit::words::time::Timestamp;
 
+use crate::server::Server;
+
 /// What the documents say an ACL user needs.
 const ACL: &str = "on >s3cret resetkeys ~accredit ~accredit:* resetchannels -@all +time +xadd +xrange +set +get";
-
-/// A Redis of its own, until it is dropped.
-struct Server {
-    process: Child,
-    port: u16,
-    folder: PathBuf,
-}
-
-impl Server {
-    fn start(options: &[&str]) -> Self {
-        let program =
-            std::env::var("REDIS_SERVER").unwrap_or_else(|_| panic!("REDIS_SERVER names no redis-server; make redis does"));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = std::env::temp_dir().join(format!("accredit-redis-{}-{port}", std::process::id()));
-        create_dir_all(&folder).unwrap();
-        let process = Command::new(program)
-            .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir", folder.to_str().unwrap()])
-            .args(options)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Self { process, port, folder };
-        for _ in 0..500 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return server;
-            }
-            sleep(Duration::from_millis(10));
-        }
-        panic!("no Redis listens on {port}");
-    }
-
-    /// Sends bytes and the end, and returns what comes until Redis closes the connection.
-    fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let mut came = Vec::new();
-        // A server that refuses the connection closes it before it has read anything.
-        let _ = connection.write_all(bytes).and_then(|()| connection.shutdown(Shutdown::Write));
-        match connection.read_to_end(&mut came) {
-            Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}"),
-            _ => came,
-        }
-    }
-
-    fn answer(&self, call: &HttpCall) -> Reply {
-        Reply::Answered { status: 200, headers: Headers::default(), body: self.exchange(&call.body) }
-    }
-
-    /// Does something that Accredit never does: words, separated by spaces.
-    fn does(&self, command: &str) -> String {
-        self.does_with(command, &[])
-    }
-
-    fn does_with(&self, command: &str, last: &[&[u8]]) -> String {
-        let arguments: Vec<&[u8]> = command.split(' ').map(str::as_bytes).chain(last.iter().copied()).collect();
-        let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
-        for argument in arguments {
-            bytes.extend([format!("${}\r\n", argument.len()).as_bytes(), argument, b"\r\n"].concat());
-        }
-        String::from_utf8_lossy(&self.exchange(&bytes)).into_owned()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = remove_dir_all(&self.folder);
-    }
-}
 
 /// A replica of Accredit.
 struct Replica<'a> {

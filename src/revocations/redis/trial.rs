@@ -1,0 +1,117 @@
+//! What is tried at a Redis before it is used: whether it carries out each command that we send, and whether it may throw away what
+//! we store. Nothing is left there: the entry has an id that no stream takes, and the value ends after a millisecond. Only the
+//! command line uses it: it is not in the module.
+
+use crate::http::message::{HttpCall, Reply};
+use crate::revocations::exchanged::Oldest;
+use crate::revocations::redis::answer::{Answer, FIELD};
+use crate::revocations::redis::refusal;
+use crate::revocations::redis::resp::Value;
+use crate::revocations::redis::settings::Redis;
+use crate::words::reason::Failure;
+
+/// What the server says of an entry with the id 0-0, if it could have added one with another id.
+const NO_SUCH_ID: &str = "must be greater than 0-0";
+
+/// How a trial ended.
+#[derive(Debug, Default)]
+pub struct Trial {
+    /// What the server did not do.
+    pub refused: Vec<Refused>,
+    /// Its `maxmemory-policy`, if the user may know it.
+    pub maxmemory_policy: Option<String>,
+}
+
+/// Something that a server did not do.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why, and what to do.
+    pub failure: Failure,
+    /// Whether it is only because this is a replica.
+    pub by_replica: bool,
+}
+
+/// Reads the reply to a command that was carried out.
+type Read = fn(&mut Answer<'_>) -> Result<(), Failure>;
+
+/// The commands that the filter needs. The order is that of [`Redis::trial`].
+const NEEDED: [(&str, Read); 5] = [
+    ("TIME", |answer| answer.time().map(drop)),
+    ("XRANGE", |answer| answer.oldest(&mut Oldest::NotSaid)),
+    ("XADD", |answer| {
+        let value = answer.value("XADD")?;
+        Err(answer.unexpected("XADD", "a refusal of the id 0-0", value.kind()))
+    }),
+    ("SET", |answer| match answer.value("SET")? {
+        Value::Status(b"OK") | Value::Nothing => Ok(()),
+        other => Err(answer.unexpected("SET", "OK or null", other.kind())),
+    }),
+    ("GET", |answer| answer.bytes_or_nothing("GET").map(drop)),
+];
+
+impl Redis {
+    /// The call of a trial. `name` is one that nobody else uses.
+    pub fn trial(&self, name: &str) -> HttpCall {
+        let (stream, key) = (self.stream.as_bytes(), self.key(name));
+        self.call(vec![
+            vec![b"TIME"],
+            vec![b"XRANGE", stream, b"-", b"+", b"COUNT", b"1"],
+            vec![b"XADD", stream, b"MINID", b"~", b"0", b"0-0", FIELD, b"trial"],
+            vec![b"SET", key.as_bytes(), b"trial", b"NX", b"PX", b"1"],
+            vec![b"GET", key.as_bytes()],
+            vec![b"INFO", b"memory"],
+        ])
+    }
+
+    /// How the trial ended.
+    pub fn tried(&self, reply: &Reply) -> Trial {
+        let mut trial = Trial::default();
+        if let Err(failure) = self.read_trial(reply, &mut trial) {
+            trial.refused.push(Refused { failure, by_replica: false });
+        }
+        trial
+    }
+
+    /// # Errors
+    /// Why the reply could not be read on.
+    fn read_trial(&self, reply: &Reply, trial: &mut Trial) -> Result<(), Failure> {
+        let mut answer = self.answer(reply)?;
+        for (command, read) in NEEDED {
+            let Some(words) = answer.error() else {
+                read(&mut answer)?;
+                continue;
+            };
+            let words = String::from_utf8_lossy(words);
+            if command == "XADD" && words.contains(NO_SUCH_ID) {
+                continue;
+            }
+            let failure = refusal::refused(self, command, words.as_bytes());
+            if words.starts_with("NOAUTH ") {
+                // So are all others.
+                return Err(failure);
+            }
+            trial.refused.push(Refused { failure, by_replica: words.starts_with("READONLY ") });
+        }
+        // Who may not ask, need not know.
+        if answer.error().is_none() {
+            trial.maxmemory_policy = maxmemory_policy(answer.bytes("INFO")?);
+        }
+        answer.finish()
+    }
+}
+
+impl<'a> Answer<'a> {
+    /// The words of the next value, which is then read, if it says that a command was refused.
+    fn error(&mut self) -> Option<&'a [u8]> {
+        let mut ahead = self.values;
+        let Ok(Value::Error(words)) = ahead.next() else { return None };
+        self.values = ahead;
+        Some(words)
+    }
+}
+
+fn maxmemory_policy(info: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(info).ok()?;
+    let policy = text.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
+    Some(policy.trim_end().to_owned())
+}
