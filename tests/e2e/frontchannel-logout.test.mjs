@@ -164,6 +164,20 @@ describe('front-channel logout in a browser', () => {
     assert.ok(counted >= 1 && counted <= 61, `${counted} count`);
     assert.equal((await bob.call('/analytics')).status, 200);
   });
+
+  it("after that flood, a browser behind the same address is still signed out by the provider's own page, which it names as Referer", async () => {
+    const visitor = new Visitor(stage.gateway);
+    const over = () => stage.gateway.counter('accredit_frontchannel_logout_over_rate');
+    const before = await over();
+    for (let number = 0; number < 70; number++) await visitor.call(`${PATH}?sid=more-${number}`, { headers: { 'sec-fetch-dest': 'iframe' } });
+    assert.ok((await over()) > before, 'this address has used up what any page may do');
+    const page = await arrive();
+    const second = await person.newPage();
+    const framed = second.waitForRequest((request) => request.url().startsWith(at(PATH)));
+    await second.goto(`${stage.provider.issuer}/session/end`);
+    assert.equal((await (await framed).allHeaders()).referer, `${stage.provider.issuer}/`);
+    await eventually('the session has ended', async () => (await status(page)) === 401);
+  });
 });
 
 describe('front-channel logout for a page whose origin is written', () => {
