@@ -3,7 +3,6 @@
 //! command line uses it: it is not in the module.
 
 use crate::http::message::{HttpCall, Reply};
-use crate::revocations::exchanged::Oldest;
 use crate::revocations::redis::answer::{Answer, FIELD};
 use crate::revocations::redis::refusal;
 use crate::revocations::redis::resp::Value;
@@ -37,7 +36,7 @@ type Read = fn(&mut Answer<'_>) -> Result<(), Failure>;
 /// The commands that the filter needs. The order is that of [`Redis::trial`].
 const NEEDED: [(&str, Read); 5] = [
     ("TIME", |answer| answer.time().map(drop)),
-    ("XRANGE", |answer| answer.oldest(&mut Oldest::NotSaid)),
+    ("XRANGE", |answer| answer.at_most_one_entry()),
     ("XADD", |answer| {
         let value = answer.value("XADD")?;
         Err(answer.unexpected("XADD", "a refusal of the id 0-0", value.kind()))
@@ -101,6 +100,19 @@ impl Redis {
 }
 
 impl<'a> Answer<'a> {
+    /// Reads an entry of anybody's, or that there is none.
+    fn at_most_one_entry(&mut self) -> Result<(), Failure> {
+        match self.array("XRANGE")? {
+            0 => Ok(()),
+            1 => {
+                self.pair("XRANGE")?;
+                self.id("XRANGE")?;
+                self.fields().map(drop)
+            }
+            count => Err(self.unexpected("XRANGE", "at most 1 entry", &format!("{count}"))),
+        }
+    }
+
     /// The words of the next value, which is then read, if it says that a command was refused.
     fn error(&mut self) -> Option<&'a [u8]> {
         let mut ahead = self.values;
