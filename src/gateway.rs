@@ -7,6 +7,7 @@ mod open_streams;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod passed_over;
 pub mod pending;
+mod resources;
 pub mod unanswered;
 pub mod wanted_end;
 #[cfg(not(target_arch = "wasm32"))]
@@ -16,8 +17,8 @@ mod what_ends;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::access::believed::must_not_trail;
 use crate::access::path;
+use crate::access::upstream::believed::must_not_trail;
 use crate::authenticate::next_pass;
 use crate::authenticate::recall::Recall;
 use crate::authenticate::renewal::renew;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use foldhash::fast::FixedState;
 
-use crate::access::mcp::Call;
+use crate::access::mcp::call::Call;
 use crate::access::mcp::calls::Calls;
 use crate::access::path::Spelling;
 use crate::access::requirement::Requirement;

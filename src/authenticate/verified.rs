@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN, PROVIDER};
+use crate::access::upstream::believed::{ACCESS_TOKEN, ID_TOKEN, PROVIDER};
 use crate::authenticate::identity_jwt::IdentityJwts;
 use crate::config::settings::{ProviderSettings, Settings};
 use crate::oidc::bearer::access_token::AccessToken;

@@ -13,6 +13,7 @@ pub(crate) mod header_names;
 pub(crate) mod internal_redirects;
 pub(crate) mod operator_logout;
 pub(crate) mod origins;
+pub(crate) mod paths;
 pub(crate) mod policies;
 pub(crate) mod requirements;
 pub(crate) mod resources;

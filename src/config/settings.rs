@@ -4,13 +4,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::access::headers::IdentityHeaders;
-use crate::access::identity_jwt::IdentityJwt;
 use crate::access::readings::Readings;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::kept_members::KeptMembers;
 use crate::access::resources::ProtectedResources;
 use crate::access::route::Rules;
+use crate::access::upstream::headers::IdentityHeaders;
+use crate::access::upstream::identity_jwt::IdentityJwt;
 use crate::accounts::UserService;
 use crate::accounts::template::Template;
 use crate::accounts::throttle::Throttle;

@@ -1,17 +1,11 @@
 //! Which journey a request takes, at the start and after each wait, and how a journey that was stopped is answered. The only file
 //! that names all journeys. It decides nothing about identity or access.
 
-mod backchannel_logout;
-mod by_published_keys;
-mod called;
-mod challenge;
-mod frontchannel_logout;
+mod ended_elsewhere;
 mod guard;
 mod judge;
 mod operator_logout;
-mod protected_resource;
 mod published;
-mod security_events;
 mod sign_out;
 mod whoami;
 
@@ -19,7 +13,7 @@ mod whoami;
 use std::borrow::Cow;
 
 #[cfg(not(target_arch = "wasm32"))]
-use crate::access::mcp::Call;
+use crate::access::mcp::call::Call;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::access::route::Rule;
 use crate::authenticate::introspected::introspected;
@@ -27,8 +21,12 @@ use crate::authenticate::next_pass;
 use crate::authenticate::scene::Scene;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::config::settings::Settings;
+use crate::gateway::journeys::ended_elsewhere::{backchannel_logout, frontchannel_logout, security_events};
 use crate::gateway::journeys::judge::ByIntrospection;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::gateway::resources::called::called;
+use crate::gateway::resources::metadata::metadata;
 use crate::http::message::Reply;
 use crate::http::trace_context::trace_context;
 use crate::session::attempt::{Attempt, Ending};
@@ -59,7 +57,7 @@ pub(super) fn from_the_start(scene: &mut Scene<'_>, mut visit: Visit) -> Step {
 /// If the policy is not known, or could be another one upstream.
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) fn rule_of<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<(Cow<'a, Rule>, Call), Failure> {
-    let (call, _) = called::called(settings, visit, visit.resource(settings));
+    let (call, _) = called(settings, visit, visit.resource(settings));
     judge::tightened(settings, world, visit, &call).map(|rule| (rule, call))
 }
 
@@ -181,7 +179,7 @@ fn chosen(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey {
     let shown_by = settings.providers.iter().find(|provider| is(&provider.frontchannel_logout));
     let posted_to = settings.providers.iter().find(|provider| is(&provider.backchannel_logout));
     if let Some(found) = settings.resources.well_known(&visit.origin, path) {
-        return widened(protected_resource::metadata(visit, found));
+        return widened(metadata(visit, found));
     }
     // Without a provider, the paths of login and callback are empty, and no request has an empty path.
     if path == endpoints.login {

@@ -3,8 +3,8 @@
 
 use proxy_wasm::types::MapType;
 
-use crate::access::caches::speaks_past_cache_control;
-use crate::access::private::{NO_STORE, made_private};
+use crate::access::caching::caches::speaks_past_cache_control;
+use crate::access::caching::private::{NO_STORE, made_private};
 use crate::http::message::{CookieEdit, Edits, Response};
 use crate::shell::host_calls::{self, Refused};
 use crate::words::reason::Reason;

@@ -34,9 +34,12 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 42] = [
+const SUB_ROOMS: [&str; 50] = [
     "access::examples",
+    "access::mcp",
     "access::requirement",
+    "access::resources",
+    "access::upstream",
     "cli::cases",
     "cli::check",
     "cli::check::around",
@@ -51,7 +54,10 @@ const SUB_ROOMS: [&str; 42] = [
     "cli::token",
     "cli::yaml",
     "config::access",
+    "config::access::calls",
+    "config::access::paths",
     "config::access::requirements",
+    "config::access::resources",
     "config::pages",
     "config::providers",
     "config::reading",
@@ -60,6 +66,8 @@ const SUB_ROOMS: [&str; 42] = [
     "config::transmitters",
     "config::whole",
     "gateway::journeys",
+    "gateway::journeys::ended_elsewhere",
+    "gateway::resources",
     "oidc::bearer",
     "oidc::discovery",
     "oidc::logout",

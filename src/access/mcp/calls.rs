@@ -1,7 +1,7 @@
 //! Which calls to an MCP server something is about, as an operator lists them, and which scopes each call needs. A call that a request
 //! does not name is neither listed nor not listed. Who may make a call is not decided here.
 
-use crate::access::mcp::{Call, Named, PROMPTS_GET, RESOURCES_READ, TOOLS_CALL};
+use crate::access::mcp::call::{Call, Named, PROMPTS_GET, RESOURCES_READ, TOOLS_CALL};
 use crate::access::truth::{Truth, any_true};
 
 /// The calls that fit in everything that is given.

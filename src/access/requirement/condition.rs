@@ -1,7 +1,7 @@
 //! Conditions: tests, and how they are joined. A condition lets somebody in only when it is known to be true, so that `not`
 //! cannot turn a missing claim into permission. What a test looks at is not known here.
 
-use crate::access::mcp::Call;
+use crate::access::mcp::call::Call;
 use crate::access::requirement::kept_members::Compared;
 use crate::access::requirement::test::{Case, Test};
 use crate::access::truth::{Truth, any_true};

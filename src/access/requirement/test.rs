@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::access::mcp::Call;
+use crate::access::mcp::call::Call;
 use crate::access::mcp::calls::{Calls, ScopesOfCalls};
 use crate::access::requirement::kept_members::Compared;
 use crate::access::truth::{Truth, any_true, has_one_of, is_listed, is_text_listed};

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::access::mcp::Call;
+use crate::access::mcp::call::Call;
 use crate::access::requirement::test::{Moment, Test};
 use crate::words::principal::{AssumedVerified, ClaimPath, Principal, Proof};
 use crate::words::time::Timestamp;

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN};
+use crate::access::upstream::believed::{ACCESS_TOKEN, ID_TOKEN};
 use crate::cli::desk::answer::Answer;
 use crate::cli::desk::target::Question;
 use crate::cli::explain::account::answer;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN};
 use crate::access::requirement::report::{Holds, Joined, Report};
 use crate::access::route::{Credentials, Rule};
+use crate::access::upstream::believed::{ACCESS_TOKEN, ID_TOKEN};
 use crate::cli::desk::answer::Answer;
 use crate::cli::desk::target::Question;
 use crate::cli::desk::world::OfRoute;

@@ -6,7 +6,7 @@ use crate::config::described::{Kind, list, named, text};
 
 use crate::access::mcp::calls::{Calls, Listed, NAMING, ScopesOfCalls};
 use crate::access::requirement::test::is_scope;
-use crate::config::access::rules::matches::mistake;
+use crate::config::access::paths::mistake;
 use crate::config::reading::place::shape;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::values::each;

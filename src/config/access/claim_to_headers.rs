@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
-use crate::access::believed::{SHORTEST_FAMILY, spelled};
-use crate::access::headers::{ClaimHeader, IdentityHeaders};
+use crate::access::upstream::believed::{SHORTEST_FAMILY, spelled};
+use crate::access::upstream::headers::{ClaimHeader, IdentityHeaders};
 use crate::config::access::header_names::header_name;
 use crate::config::access::requirements::written::EMPTY_SEPARATOR;
 use crate::config::reading::place::shape;

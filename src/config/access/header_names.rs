@@ -1,7 +1,7 @@
 //! Which headers may carry claims or an identity JWT to the upstream: those that mean nothing else to anybody. What they carry is
 //! not known here.
 
-use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN, PROVIDER, misleads};
+use crate::access::upstream::believed::{ACCESS_TOKEN, ID_TOKEN, PROVIDER, misleads};
 use crate::config::reading::refusal::{Checked, Refusals};
 
 const NOT_FOR_CLAIMS: [&str; 26] = [

@@ -1,7 +1,7 @@
 //! The endpoint at which operators end sessions: who may call it is said by the rule that matches its path, which must name
 //! somebody; and who may end the sessions of everybody. What is ended there is not known here.
 
-use crate::access::mcp::Call;
+use crate::access::mcp::call::Call;
 use crate::access::requirement::Requirement;
 use crate::access::requirement::condition::Condition;
 use crate::access::route::Rules;

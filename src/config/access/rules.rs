@@ -2,7 +2,7 @@
 //! its author relies on it. How a requirement is evaluated is not known here.
 
 mod allowed;
-pub(super) mod matches;
+mod matches;
 pub(crate) mod written;
 
 use std::rc::Rc;

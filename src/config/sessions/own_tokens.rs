@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::access::believed::IDENTITY_JWT;
-use crate::access::identity_jwt::{IdentityJwt, TYP as IDENTITY_TYP};
+use crate::access::upstream::believed::IDENTITY_JWT;
+use crate::access::upstream::identity_jwt::{IdentityJwt, TYP as IDENTITY_TYP};
 use crate::config::access::header_names::header_name;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::config::described::{Kind, meaning, positive_spans, without, written};

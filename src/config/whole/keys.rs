@@ -1,7 +1,7 @@
 //! All keys of a configuration, side by side, because none may serve two purposes: those that seal sessions, that sign sessions
 //! and identity JWTs, and the secrets of providers. Nothing is sealed or signed here.
 
-use crate::access::identity_jwt::IdentityJwt;
+use crate::access::upstream::identity_jwt::IdentityJwt;
 use crate::config::providers::check_shared_secrets;
 use crate::config::reading::refusal::{Checked, Refusals};
 use crate::config::reading::secrets::Secrets;

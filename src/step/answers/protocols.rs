@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::access::mcp::{self, VERSIONS};
+use crate::access::mcp::call::{self, VERSIONS};
 use crate::config::settings::Settings;
 use crate::http::message::{Request, Response};
 use crate::oidc::security_event::ErrorCode;
@@ -45,7 +45,7 @@ pub(super) fn of_call(refusal: Response, request: &Request, failure: &Failure) -
         Reason::McpVersionRefused => {
             // Only what looks like a version is told.
             let is_date = |text: &&str| text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-            let requested = mcp::version(request).filter(is_date);
+            let requested = call::version(request).filter(is_date);
             json!({"code": -32_022, "message": failure.detail, "data": {"supported": VERSIONS, "requested": requested}})
         }
         _ => return refusal,

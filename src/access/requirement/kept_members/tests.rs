@@ -6,7 +6,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 
 use super::*;
-use crate::access::mcp::Call;
+use crate::access::mcp::call::Call;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::{Case, Moment, Test};
 use crate::words::demand::Demand;

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::access::believed::{ACCESS_TOKEN, ID_TOKEN, IDENTITY_JWT, PROVIDER};
+use crate::access::upstream::believed::{ACCESS_TOKEN, ID_TOKEN, IDENTITY_JWT, PROVIDER};
 use crate::cli::envoy::around::{Around, field, is_true, kind_of_filter, text};
 use crate::cli::envoy::routes::{all_settings_of, levels};
 use crate::cli::findings::{Id, Report};

@@ -1,7 +1,7 @@
 //! What rules must be like for the paths of protected resources, and what resources learn from them. What a resource is by itself is not
 //! checked here.
 
-use crate::access::mcp::Call;
+use crate::access::mcp::call::Call;
 use crate::access::requirement::Requirement;
 use crate::access::resources::ProtectedResource;
 use crate::access::route::{Credentials, Match, PathMatch, Rule, Rules, Unauthenticated};

@@ -10,7 +10,7 @@ use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 
 /// What stands at the address of this request: GET, HEAD, and OPTIONS of a page that asks whether it may read it.
-pub(super) fn metadata(visit: &Visit, found: WellKnown<'_>) -> Journey {
+pub(crate) fn metadata(visit: &Visit, found: WellKnown<'_>) -> Journey {
     let mut stop = match (visit.request.method.as_str(), found) {
         (_, WellKnown::Nothing) => Failure::new(Reason::ResourceUnknown, "no resource has its metadata at this address").into(),
         ("OPTIONS", _) => {

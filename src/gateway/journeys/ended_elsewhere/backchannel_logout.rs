@@ -11,7 +11,7 @@ use crate::authenticate::scene::Scene;
 use crate::config::settings::ProviderSettings;
 use crate::crypto::key::KeySet;
 use crate::gateway::announcing::Announcing;
-use crate::gateway::journeys::by_published_keys::{ByPublishedKeys, judged_by_published_keys};
+use crate::gateway::journeys::ended_elsewhere::by_published_keys::{ByPublishedKeys, judged_by_published_keys};
 use crate::gateway::what_ends::of_logout_token;
 use crate::http::body::{MediaType, form_parameters};
 use crate::http::message::{Reply, Response};
@@ -37,7 +37,7 @@ const ANSWERED: &[u8] = b"2";
 const CLAIMED_FOR: Duration = Duration::from_secs(120);
 
 /// The endpoint at which this provider posts logout tokens.
-pub(super) fn begin(scene: &mut Scene<'_>, visit: &mut Visit, provider: &ProviderSettings) -> Journey<Announcing> {
+pub(crate) fn begin(scene: &mut Scene<'_>, visit: &mut Visit, provider: &ProviderSettings) -> Journey<Announcing> {
     if visit.request.method != "POST" {
         return Err(Stop::method("POST"));
     }
@@ -114,7 +114,7 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings, token:
 }
 
 /// Takes the store's reply.
-pub(super) fn announced(scene: &mut Scene<'_>, visit: &Visit, announcing: Announcing, reply: &Reply) -> Journey<Announcing> {
+pub(crate) fn announced(scene: &mut Scene<'_>, visit: &Visit, announcing: Announcing, reply: &Reply) -> Journey<Announcing> {
     let Some(revocations) = &scene.settings.revocations else { return Ok(answered(scene, announcing)) };
     let announced = revocations.store.announced(announcing.number, 1, reply).map_err(refused)?;
     if announced.claims.iter().any(|claim| matches!(claim, Claimed::Lost(value) if value == ANSWERED)) {

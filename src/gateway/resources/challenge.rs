@@ -1,7 +1,7 @@
 //! What a refused request is told about bearer tokens: whether they are accepted, and which scopes to ask for. Whether it is refused is
 //! never decided here.
 
-use crate::access::mcp::Call;
+use crate::access::mcp::call::Call;
 use crate::access::requirement::Requirement;
 use crate::access::requirement::test::{is_scope, scopes};
 use crate::access::resources::ProtectedResource;
@@ -13,7 +13,7 @@ use crate::config::settings::Settings;
 use crate::words::principal::Proof;
 
 /// What is told under a rule, to somebody who is known or to nobody, who makes this call.
-pub(super) fn challenge(
+pub(crate) fn challenge(
     settings: &Settings,
     rule: &Rule,
     (resource, call): (Option<&ProtectedResource>, &Call),

@@ -1,7 +1,7 @@
 //! What a request calls, whatever its fields look like, and which calls fit a list.
 
-use super::calls::{Calls, Listed, ScopesOfCalls};
 use super::*;
+use crate::access::mcp::calls::{Calls, Listed, ScopesOfCalls};
 use crate::access::truth::Truth;
 use crate::http::message::Headers;
 

@@ -1,7 +1,7 @@
 //! Keeps shared caches from keeping an answer that is for one person. Where the application forbids that itself, nothing is
 //! changed. Whether an answer is for one person is not known here.
 
-use crate::access::caches::speaks_past_cache_control;
+use crate::access::caching::caches::speaks_past_cache_control;
 use crate::http::message::Headers;
 
 /// The header that keeps caches between Accredit and the application from keeping an answer (RFC 9111, section 5.2.1.5). They do

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::access::mcp::{self, Call, VERSIONS, says_what_it_calls};
+use crate::access::mcp::call::{self, Call, VERSIONS, says_what_it_calls};
 use crate::access::resources::ProtectedResource;
 use crate::access::route::{Rule, SharedCache};
 use crate::config::settings::Settings;
@@ -12,7 +12,7 @@ use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
 
 /// What a request calls, and why it is refused whoever sent it, if it is.
-pub(super) fn called(settings: &Settings, visit: &Visit, resource: Option<&ProtectedResource>) -> (Call, Option<Failure>) {
+pub(crate) fn called(settings: &Settings, visit: &Visit, resource: Option<&ProtectedResource>) -> (Call, Option<Failure>) {
     let request = &visit.request;
     let posts = request.method == "POST";
     match resource {
@@ -23,7 +23,7 @@ pub(super) fn called(settings: &Settings, visit: &Visit, resource: Option<&Prote
             (Call::Any, Some(Failure::new(Reason::McpVersionRefused, detail)))
         }
         Some(_) if !settings.looks_at_calls => (Call::Any, None),
-        Some(_) => match mcp::call(request) {
+        Some(_) => match call::call(request) {
             Ok(call) => (call, None),
             Err(fault) => (Call::Any, Some(Failure::new(Reason::McpFieldsInvalid, fault.says()))),
         },
@@ -31,7 +31,7 @@ pub(super) fn called(settings: &Settings, visit: &Visit, resource: Option<&Prote
 }
 
 /// The rule that a request must meet: the first that certainly is for it, together with those before it that may be.
-pub(super) fn rule_for<'a>(settings: &'a Settings, visit: &Visit, call: &Call) -> Cow<'a, Rule> {
+pub(crate) fn rule_for<'a>(settings: &'a Settings, visit: &Visit, call: &Call) -> Cow<'a, Rule> {
     let (rules, request, host) = (&settings.rules, &visit.request, visit.origin.host());
     if !rules.tell_calls_apart() {
         return Cow::Borrowed(rules.find(&request.method, host, &request.path));

@@ -11,7 +11,7 @@ use crate::authenticate::scene::Scene;
 use crate::config::settings::TransmitterSettings;
 use crate::crypto::key::KeySet;
 use crate::gateway::announcing::AnnouncingEvents;
-use crate::gateway::journeys::by_published_keys::{ByPublishedKeys, judged_by_published_keys};
+use crate::gateway::journeys::ended_elsewhere::by_published_keys::{ByPublishedKeys, judged_by_published_keys};
 use crate::gateway::what_ends::parts;
 use crate::http::body::MediaType;
 use crate::http::message::{Reply, Response};
@@ -27,7 +27,7 @@ use crate::words::secret::equal;
 use crate::words::world::World;
 
 /// The endpoint at which all transmitters post their tokens.
-pub(super) fn begin(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey<AnnouncingEvents> {
+pub(crate) fn begin(scene: &mut Scene<'_>, visit: &mut Visit) -> Journey<AnnouncingEvents> {
     if visit.request.method != "POST" {
         return Err(Stop::method("POST"));
     }
@@ -156,7 +156,7 @@ fn end(
 }
 
 /// Takes the store's reply.
-pub(super) fn announced(scene: &Scene<'_>, announcing: &AnnouncingEvents, reply: &Reply) -> Journey<AnnouncingEvents> {
+pub(crate) fn announced(scene: &Scene<'_>, announcing: &AnnouncingEvents, reply: &Reply) -> Journey<AnnouncingEvents> {
     if let Some(revocations) = &scene.settings.revocations {
         let announced = revocations.store.announced(announcing.number, 0, reply);
         announced.map_err(|failure| refused(ErrorCode::InvalidRequest, failure))?;

@@ -34,7 +34,7 @@ const REFERER: &str = "referer";
 const LONGEST_NAME: usize = 2_048;
 
 /// The endpoint that this provider's page shows in a frame.
-pub(super) fn begin(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings) -> Journey {
+pub(crate) fn begin(scene: &mut Scene<'_>, visit: &Visit, provider: &ProviderSettings) -> Journey {
     if visit.request.method != "GET" {
         return Err(Stop::method("GET"));
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::access::believed::Believed;
+use crate::access::upstream::believed::Believed;
 use crate::http::message::Headers;
 use crate::words::bytes::ByteSet;
 use crate::words::principal::{AssumedVerified, ClaimPath, Claims};

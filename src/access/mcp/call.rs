@@ -1,0 +1,150 @@
+//! Calls to a server of the Model Context Protocol, as the header fields of a request name them (MCP 2026-07-28, Basic, Transports,
+//! Streamable HTTP). Older versions do not name them, so that what they call is unknown here. The body is never read: somebody behind
+//! must compare it with these fields.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::http::message::Request;
+use crate::words::quote::quote;
+
+/// The versions whose requests name what they call, and of which servers and Envoy's `mcp` filter compare that with the body. (Envoy
+/// 1.40 lets requests of a later version pass without a look at the body.)
+pub const VERSIONS: [&str; 1] = ["2026-07-28"];
+
+const VERSION: &str = "mcp-protocol-version";
+const METHOD: &str = "mcp-method";
+const NAME: &str = "mcp-name";
+const PARAM: &str = "mcp-param-";
+
+/// The methods whose requests must name what they are about, in `Mcp-Name`.
+const NAMING: [&str; 3] = [TOOLS_CALL, PROMPTS_GET, RESOURCES_READ];
+
+/// Calls a tool.
+pub const TOOLS_CALL: &str = "tools/call";
+/// Gets a prompt.
+pub const PROMPTS_GET: &str = "prompts/get";
+/// Reads a resource of the server.
+pub const RESOURCES_READ: &str = "resources/read";
+
+/// What a request calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Call {
+    /// Nothing: only a POST carries a call.
+    Nothing,
+    /// It does not say, so that it may be any call of any tool.
+    #[default]
+    Any,
+    /// This.
+    Named(Named),
+}
+
+/// A call that is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Such as `tools/call`. Methods are case-sensitive.
+    pub method: String,
+    /// The name of the tool or the prompt, or the URI of the resource; `None` of methods that have none.
+    pub name: Option<String>,
+    /// The arguments that the tool wants to be named in header fields, by the names of those, in lower case.
+    pub params: Vec<(String, String)>,
+}
+
+impl Call {
+    /// It, as a phrase for the log.
+    pub fn says(&self) -> String {
+        match self {
+            Self::Nothing => "it calls nothing".to_owned(),
+            Self::Any => {
+                format!("it does not say what it calls, as MCP-Protocol-Version {} does", VERSIONS.join(" or "))
+            }
+            Self::Named(Named { method, name: None, .. }) => format!("it calls {}", quote(method)),
+            Self::Named(Named { method, name: Some(name), .. }) => format!("it calls {} of {}", quote(method), quote(name)),
+        }
+    }
+}
+
+/// Why a request's fields do not say in one way only what it calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// This field came more than once.
+    Twice(&'static str),
+    /// This field is not there.
+    Missing(&'static str),
+    /// The value of this field cannot be read.
+    Unreadable(&'static str),
+}
+
+impl Fault {
+    /// It, as a sentence for the client and for the log.
+    pub fn says(&self) -> String {
+        match self {
+            Self::Twice(field) => format!("{field} came more than once"),
+            Self::Missing(field) => format!("{field} is missing, which this version of MCP demands"),
+            Self::Unreadable(field) => format!("{field} cannot be read"),
+        }
+    }
+}
+
+/// The version that a request names: the value of `MCP-Protocol-Version`, if it came once.
+pub fn version(request: &Request) -> Option<&str> {
+    request.headers.single(VERSION).map(|text| text.trim_matches([' ', '\t']))
+}
+
+/// Whether a request names a version whose requests say what they call.
+pub fn says_what_it_calls(request: &Request) -> bool {
+    version(request).is_some_and(|version| VERSIONS.contains(&version))
+}
+
+/// What a request calls.
+///
+/// # Errors
+/// If it comes with fields of which servers would believe one or another, or without one that its version demands.
+pub fn call(request: &Request) -> Result<Call, Fault> {
+    if request.method != "POST" {
+        return Ok(Call::Nothing);
+    }
+    if request.headers.all(VERSION).nth(1).is_some() {
+        return Err(Fault::Twice("MCP-Protocol-Version"));
+    }
+    if !says_what_it_calls(request) {
+        return Ok(Call::Any);
+    }
+    let method = once(request, METHOD, "Mcp-Method")?.ok_or(Fault::Missing("Mcp-Method"))?;
+    let name = once(request, NAME, "Mcp-Name")?;
+    if name.is_none() && NAMING.contains(&method.as_str()) {
+        return Err(Fault::Missing("Mcp-Name"));
+    }
+    let name = name.filter(|_| NAMING.contains(&method.as_str()));
+    let mut params: Vec<(String, String)> = Vec::new();
+    for field in request.headers.named(|name| name.starts_with(PARAM.as_bytes())) {
+        let Some(value) = once(request, field, "an Mcp-Param field")? else { continue };
+        params.push((field.strip_prefix(PARAM).unwrap_or_default().to_owned(), value));
+    }
+    Ok(Call::Named(Named { method, name, params }))
+}
+
+/// The decoded value of a field that may come once.
+fn once(request: &Request, field: &str, called: &'static str) -> Result<Option<String>, Fault> {
+    let mut lines = request.headers.all(field);
+    match (lines.next(), lines.next()) {
+        (None, _) => Ok(None),
+        (Some(line), None) => decoded(line).map(Some).ok_or(Fault::Unreadable(called)),
+        (Some(_), Some(_)) => Err(Fault::Twice(called)),
+    }
+}
+
+/// A value, which is printable ASCII, or anything in base64 between `=?base64?` and `?=`; `None` for everything else.
+fn decoded(value: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
+    if text.is_empty() || !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return None;
+    }
+    let Some(encoded) = text.strip_prefix("=?") else { return Some(text.to_owned()) };
+    // A server that knows other spellings would read another name.
+    let encoded = encoded.strip_prefix("base64?")?.strip_suffix("?=")?;
+    String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests;
