@@ -8,6 +8,7 @@ mod open_streams;
 pub mod passed_over;
 pub mod pending;
 pub mod unanswered;
+mod upstream_token;
 pub mod wanted_end;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod way;

@@ -70,6 +70,9 @@ pub(super) const fn french(text: Text) -> &'static str {
         Text::ProviderMismatchText => {
             "Pour cette page, vous devez vous connecter auprès d’un autre fournisseur que celui que vous avez utilisé."
         }
+        Text::UpstreamTokenRefusedText => {
+            "Le service de connexion ne permet pas à votre compte d’utiliser le service auquel cette page donne accès."
+        }
         Text::CrossSiteHeading => "Demande extérieure à ce site",
         Text::CrossSiteText => "Rien ne montre que cette demande vient bien de ce site\u{a0}; elle n’a donc pas été exécutée.",
         Text::SignOutHeading => "Se déconnecter\u{a0}?",

@@ -20,6 +20,7 @@ mod pages;
 mod rules;
 mod sentences;
 mod several;
+mod upstream_tokens;
 
 fn environment(name: &str) -> Option<String> {
     match name {

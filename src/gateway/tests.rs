@@ -60,5 +60,6 @@ mod step_up;
 mod telemetry;
 mod torn;
 mod traces;
+mod upstream_tokens;
 mod verified;
 mod written_keys;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::http::message::{HttpCall, Reply};
 use crate::session::content::Session;
+use crate::session::remembered::memory::Name;
 use crate::step::event::{CallKind, DocumentKind, Event};
 use crate::upkeep::question::Question;
 use crate::words::time::Timestamp;
@@ -37,6 +38,7 @@ impl Fetch {
             Errand::Document(kind) => CallKind::Document(kind),
             Errand::Refresh(_) => CallKind::Refresh,
             Errand::GiveBack => CallKind::GiveBack,
+            Errand::UpstreamToken(_) => CallKind::UpstreamToken,
             Errand::Revocations(_) | Errand::ClaimRefresh(_) | Errand::LeaveRefresh => CallKind::Revocations,
         };
         Event::call_ended(kind, self.began, now, reply)
@@ -53,6 +55,8 @@ pub enum Errand {
     Refresh(Box<Session>),
     /// To give a refresh token back. The token is in the call alone.
     GiveBack,
+    /// A token that the application gets, by the name under which it is kept.
+    UpstreamToken(Name),
     /// A question to the store in which replicas tell each other what has ended.
     Revocations(Box<Question>),
     /// To ask the store whether this process may refresh this session.
