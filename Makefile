@@ -1,5 +1,5 @@
 # The commands of this project; `make` lists them. Each target downloads what is missing and says so; a second run downloads nothing.
-# You need a Rust toolchain by rustup, Python 3.10 or newer, and Node 20 or newer.
+# You need a Rust toolchain by rustup, Python 3.10 or newer (3.11 for e2e), and Node 20 or newer.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench wasm cli reference manifests dist format clean fmt clippy biome unit redis fuzz e2e tools
@@ -54,7 +54,7 @@ dist: wasm cli ## a release: target/dist/accredit-VERSION.tar.gz, the same bytes
 	@node deploy/build/dist.mjs --command target/cli/accredit >/dev/null
 
 clean: ## removes built files and npm packages; a downloaded Envoy stays in the user's cache
-	rm -rf target deploy/build/node_modules deploy/demo/node_modules lints/node_modules tests/e2e/node_modules
+	rm -rf target deploy/build/node_modules deploy/demo/node_modules lints/node_modules tests/e2e/node_modules tests/e2e/mcp/node_modules
 
 fmt: tools
 	cargo fmt --check
@@ -81,7 +81,7 @@ fuzz: tools
 
 # ON=VERSION uses that Envoy, as .ci/run does with the oldest one that the README supports. tests/e2e/run.mjs decides which files run at the same time, which
 # run alone, and how long each may take.
-e2e: wasm deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json
+e2e: wasm deploy/demo/node_modules/.package-lock.json tests/e2e/node_modules/.package-lock.json tests/e2e/mcp/node_modules/.package-lock.json
 	@. deploy/build/lib.sh && { has curl || debian_install curl; } && { has openssl || debian_install openssl; } && \
 	envoy=$$(deploy/build/envoy.sh $(ON)) && chromium=$$(deploy/build/chromium.sh) && cd tests/e2e && \
 	ENVOY="$$envoy" CHROMIUM="$$chromium" ACCREDIT_WASM="$(CURDIR)/target/accredit$(if $(QUICK),-quick).wasm" node run.mjs $(E2E)

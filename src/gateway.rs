@@ -9,6 +9,7 @@ pub mod passed_over;
 pub mod pending;
 mod resources;
 pub mod unanswered;
+mod upstream_token;
 pub mod wanted_end;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod way;

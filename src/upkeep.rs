@@ -1,6 +1,6 @@
-//! The background: it fetches and renews the metadata and keys of providers, refreshes the tokens of sessions, and knows which
-//! sessions have ended. A request says what it needs as a [`crate::step::decision::Resource`], and learns by
-//! [`crate::step::decision::News`] whether it came. No request is known here.
+//! The background: it fetches and renews the metadata and keys of providers, refreshes the tokens of sessions, asks for those that
+//! applications get, and knows which sessions have ended. A request says what it needs as a [`crate::step::decision::Resource`], and
+//! learns by [`crate::step::decision::News`] whether it came. No request is known here.
 
 pub mod background;
 pub mod documents;
@@ -16,3 +16,4 @@ pub mod refresh;
 pub mod revocations;
 pub mod tokens;
 mod turn;
+pub mod upstream_tokens;

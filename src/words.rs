@@ -9,4 +9,5 @@ pub mod reason;
 pub mod record;
 pub mod secret;
 pub mod time;
+pub mod upstream_token;
 pub mod world;

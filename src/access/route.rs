@@ -12,6 +12,7 @@ use crate::access::mcp::calls::Calls;
 use crate::access::path::Spelling;
 use crate::access::requirement::Requirement;
 use crate::access::truth::Truth;
+use crate::words::upstream_token::UpstreamToken;
 
 /// A rule: which requests it is for, what it asks of them, and what becomes of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,8 @@ pub struct Rule {
     pub credentials: Credentials,
     /// The audience of the identity JWT; `None` for the origin that the request is for.
     pub audience: Option<Rc<str>>,
+    /// The token of its own that the application gets; `None` if it gets none.
+    pub upstream_token: Option<Rc<UpstreamToken>>,
     pub shared_cache: SharedCache,
 }
 

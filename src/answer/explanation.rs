@@ -75,6 +75,8 @@ pub const fn explanation(reason: Reason) -> Explanation {
         }
         Reason::RevocationsUnavailable => (503, T::RefreshUnavailableHeading, T::InAMomentText, FrontPage),
         Reason::RefreshUnavailable => (503, T::RefreshUnavailableHeading, T::RefreshUnavailableText, FrontPage),
+        Reason::UpstreamTokenUnavailable => (503, T::TooManyBodiesHeading, T::InAMomentText, FrontPage),
+        Reason::UpstreamTokenRefused => (403, T::AccessDeniedHeading, T::UpstreamTokenRefusedText, AnotherAccount),
         Reason::RoutePolicyUnknown => (503, T::UndecidedHeading, T::UndecidedText, FrontPage),
         // Browsers throw away what they loaded before it was asked for, if it was refused.
         Reason::Speculative => (400, T::SpeculativeHeading, T::SpeculativeText, FrontPage),

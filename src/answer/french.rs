@@ -70,6 +70,9 @@ pub(super) const fn french(text: Text) -> &'static str {
         Text::ProviderMismatchText => {
             "Pour cette page, vous devez vous connecter auprès d’un autre fournisseur que celui que vous avez utilisé."
         }
+        Text::UpstreamTokenRefusedText => {
+            "Le service de connexion ne permet pas à votre compte d’utiliser le service auquel cette page donne accès."
+        }
         Text::CrossSiteHeading => "Demande extérieure à ce site",
         Text::OriginRefusedText => {
             "Une page d’un autre site a envoyé cette demande, et ce site n’a pas le droit d’appeler ce service."

@@ -81,6 +81,7 @@ texts! {
     ScopeMissingText "scope_missing_text" "The token does not have the scope that this asks for."
     ConditionFailedText "condition_failed_text" "Your account is not among those that may open this page."
     ProviderMismatchText "provider_mismatch_text" "This page asks you to sign in with another provider than the one you used."
+    UpstreamTokenRefusedText "upstream_token_refused_text" "The sign-in service does not let your account use the service behind this page."
     CrossSiteHeading "cross_site_heading" "Not from this site"
     OriginRefusedText "origin_refused_text" "A page of another site sent this request, and that site may not call this service."
     McpCallText "mcp_call_text" "This call of a tool cannot be taken in the form in which it came."

@@ -3,12 +3,9 @@
 use memchr::memchr_iter;
 use percent_encoding::percent_decode_str;
 
+use crate::http::message::TOKEN68;
 use crate::step::visit::Visit;
-use crate::words::bytes::ByteSet;
 use crate::words::secret::LentSecret;
-
-/// The bytes that a token may have (`b64token`; RFC 6750, section 2.1).
-const OF_TOKENS: ByteSet = ByteSet::EMPTY.with_range(b'A', b'Z').with_range(b'a', b'z').with_range(b'0', b'9').with(b"-._~+/=");
 
 /// The bearer token of a request's `Authorization` field.
 #[derive(Debug)]
@@ -68,7 +65,7 @@ pub fn bearer_token(visit: &Visit) -> BearerToken<'_> {
     }
     let token = token.trim();
     // Envoy may join two lines with a comma, which no token has.
-    if OF_TOKENS.has_all(token.as_bytes()) { BearerToken::Present(LentSecret::new(token)) } else { BearerToken::Ambiguous }
+    if TOKEN68.has_all(token.as_bytes()) { BearerToken::Present(LentSecret::new(token)) } else { BearerToken::Ambiguous }
 }
 
 #[cfg(test)]

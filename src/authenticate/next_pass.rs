@@ -190,10 +190,11 @@ fn withhold_cookies(settings: &Settings, visit: &mut Visit) -> CookieEdit {
     edit
 }
 
-/// Takes a bearer token that may count here out of a request, and says whether there was one. Where none is accepted, `Authorization`
-/// is the application's.
+/// Takes a bearer token that may count here, or that a pass has got for its application, out of a request, and says whether there was
+/// one. Where there is neither, `Authorization` is the application's.
 fn withhold_token(settings: &Settings, visit: &mut Visit) -> bool {
-    let brings_one = settings.accepts_bearer_tokens() && !matches!(bearer_token(visit), BearerToken::Absent);
+    let may_be_ours = settings.accepts_bearer_tokens() || settings.gives_upstream_tokens();
+    let brings_one = may_be_ours && !matches!(bearer_token(visit), BearerToken::Absent);
     if brings_one {
         visit.request.headers.remove(AUTHORIZATION);
     }

@@ -49,8 +49,8 @@ impl Recall {
         Ok(Self { naming, sessions, tokens, refused, permits: Rc::default(), last_header: LastHeader::default() })
     }
 
-    /// The name under which a credential is remembered.
-    pub(super) fn name(&self, credential: &[u8]) -> Name {
+    /// The name under which a credential is remembered, or what was obtained for one.
+    pub fn name(&self, credential: &[u8]) -> Name {
         self.naming.name(credential)
     }
 

@@ -2,7 +2,7 @@
 //! network. What the gateway would ask of a provider ends the question, and is said. Nothing is decided here.
 
 pub(crate) mod answer;
-mod documents;
+pub(crate) mod documents;
 pub(crate) mod target;
 mod token;
 pub(crate) mod who;
@@ -11,7 +11,7 @@ pub(crate) mod world;
 use std::time::Duration;
 
 use crate::cli::desk::answer::{Answer, of_response};
-use crate::cli::desk::documents::Documents;
+use crate::cli::desk::documents::{Documents, upstream_token};
 use crate::cli::desk::target::{Question, Target};
 use crate::cli::desk::token::{Looked, brought, look};
 use crate::cli::desk::who::{By, Somebody, Who, session};
@@ -253,6 +253,7 @@ impl Desk {
                     let wants = match &resource {
                         Resource::Metadata(provider) | Resource::Keys { provider, .. } => format!("documents of {provider}"),
                         Resource::Refresh(_) => "new tokens for the session from its provider".to_owned(),
+                        Resource::UpstreamToken(_) => "a token of its own for the application".to_owned(),
                         Resource::SignIn(_) => "the end of a sign-in that is under way".to_owned(),
                     };
                     match self.news(&resource, until) {
@@ -264,9 +265,9 @@ impl Desk {
         }
     }
 
-    /// The news for a request that waits for a document; `None` if it waits for something else.
+    /// The news for a request that waits for a document, or for a token for the application; `None` if it waits for something else.
     fn news(&mut self, resource: &Resource, until: Timestamp) -> Option<News> {
-        if !matches!(resource, Resource::Metadata(_) | Resource::Keys { .. }) {
+        if !matches!(resource, Resource::Metadata(_) | Resource::Keys { .. } | Resource::UpstreamToken(_)) {
             return None;
         }
         for _ in 0..MOST_TICKS {
@@ -284,8 +285,11 @@ impl Desk {
         let mut due = self.gateway.tick(&mut self.world).fetches;
         while let Some(fetch) = due.pop() {
             let provider = self.gateway.settings().provider(&fetch.provider);
-            let (Errand::Document(kind), Some(provider)) = (&fetch.errand, provider) else { continue };
-            let reply = self.documents.reply(&provider.oidc, *kind);
+            let reply = match (&fetch.errand, provider) {
+                (Errand::Document(kind), Some(provider)) => self.documents.reply(&provider.oidc, *kind),
+                (Errand::UpstreamToken(_), Some(_)) => upstream_token(&fetch),
+                _ => continue,
+            };
             due.extend(self.gateway.fetch_answered(&mut self.world, &fetch, &reply).fetches);
         }
     }

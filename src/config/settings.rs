@@ -362,6 +362,11 @@ impl Settings {
         self.session.as_bearer().is_some() || self.providers.iter().any(by_provider)
     }
 
+    /// Whether an application gets a token of its own under some rule.
+    pub fn gives_upstream_tokens(&self) -> bool {
+        self.rules.all().iter().any(|rule| rule.upstream_token.is_some())
+    }
+
     /// Whether bearer tokens of any provider are accepted.
     pub fn accepts_provider_tokens(&self) -> bool {
         self.providers.iter().any(|provider| provider.oidc.bearer.is_some())

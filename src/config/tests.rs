@@ -23,6 +23,7 @@ mod revocations;
 mod rules;
 mod sentences;
 mod several;
+mod upstream_tokens;
 
 fn environment(name: &str) -> Option<String> {
     match name {

@@ -164,6 +164,10 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         policies: written.policies,
         route_policies: written.route_policies,
         operator_logout: written.operator_logout,
+        keeps_access_token: match &written.forward {
+            Ok(forward) => forward.access_token,
+            Err(refused) => Err(*refused),
+        },
     };
     let access = Access::new(access, &ground, &keys, &signing_in, refusals);
     let identity = headers(written.claim_to_headers, written.request_headers_to_remove, &keys, refusals);

@@ -151,6 +151,7 @@ mod tests {
             unauthenticated: Unauthenticated::default(),
             credentials: Credentials::default(),
             audience: None,
+            upstream_token: None,
             shared_cache: SharedCache::default(),
         }
     }

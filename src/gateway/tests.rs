@@ -62,5 +62,6 @@ mod step_up;
 mod telemetry;
 mod torn;
 mod traces;
+mod upstream_tokens;
 mod verified;
 mod written_keys;

@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::words::bytes::ByteSet;
 use crate::words::reason::Reason;
+
+/// The bytes that a bearer token may have (`token68`; RFC 9110, section 11.2; RFC 6750, section 2.1).
+pub const TOKEN68: ByteSet = ByteSet::EMPTY.with_range(b'A', b'Z').with_range(b'a', b'z').with_range(b'0', b'9').with(b"-._~+/=");
 
 /// Header fields in the order in which they came. Names are in lower case, as HTTP/2 and Envoy write them; values are bytes. All
 /// of them lie in one piece of memory. Debug output shows the names alone, because values are cookies and credentials.

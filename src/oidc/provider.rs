@@ -139,6 +139,11 @@ impl Provider {
         !self.client_id.is_empty()
     }
 
+    /// Whether we have a client there that authenticates. (A public client only names itself, which anybody can do.)
+    pub fn has_client(&self) -> bool {
+        self.signs_in() && self.authentication != ClientAuthentication::None
+    }
+
     /// Whether it is ever called, for its metadata or its keys.
     pub const fn is_asked(&self) -> bool {
         !matches!(self.source, MetadataSource::Never { .. })

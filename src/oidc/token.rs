@@ -4,6 +4,7 @@
 pub mod refresh;
 pub mod revocation;
 pub mod tokens;
+pub mod upstream;
 
 use crate::http::message::{HttpCall, Reply};
 use crate::oidc::metadata::{EndpointName, Metadata};

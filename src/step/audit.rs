@@ -144,6 +144,7 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
         | Event::TokenFromMemory
         | Event::TokenVerified
         | Event::TokenIntrospected(_)
+        | Event::UpstreamTokenAsked(_)
         | Event::SessionRefused { request: None, .. }
         | Event::SessionRenewed
         | Event::SignInRepeated

@@ -7,6 +7,7 @@ use crate::http::body::Body;
 use crate::http::message::{Edits, Headers, HttpCall, Response};
 use crate::session::content::Session;
 use crate::session::open::LetIn;
+use crate::session::remembered::memory::Name;
 use crate::step::event::{Event, RequestRef};
 use crate::step::stop::Stop;
 use crate::words::reason::Reason;
@@ -179,6 +180,8 @@ pub enum Resource {
     },
     /// A session's new tokens, by the session's identifier.
     Refresh(String),
+    /// A token of its own for the application, by the name under which it is kept.
+    UpstreamToken(Name),
     /// The end of a sign-in whose first callback is under way, by the attempt's `state`.
     SignIn(Secret),
 }
@@ -190,6 +193,7 @@ impl Resource {
             Self::Metadata(_) => Reason::MetadataUnavailable,
             Self::Keys { .. } => Reason::KeysUnavailable,
             Self::Refresh(_) => Reason::RefreshUnavailable,
+            Self::UpstreamToken(_) => Reason::UpstreamTokenUnavailable,
             Self::SignIn(_) => Reason::AttemptReplayed,
         }
     }

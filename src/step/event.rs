@@ -63,6 +63,7 @@ pub enum CallKind {
     Document(DocumentKind),
     UserService,
     GiveBack,
+    UpstreamToken,
     Revocations,
 }
 
@@ -88,6 +89,17 @@ pub enum IntrospectionAnswer {
     Missing,
 }
 
+/// What a provider answered that was asked for a token for the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamTokenAnswer {
+    /// The token.
+    Issued,
+    /// That there is none for this request.
+    Refused,
+    /// Nothing, or something else than what was asked for.
+    Missing,
+}
+
 /// What happened. A `provider` is the configured name, a `subject` the `sub` of the session or token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variants and the names of their fields say it")]
@@ -104,6 +116,8 @@ pub enum Event {
     TokenVerified,
     /// A provider was asked about a bearer token.
     TokenIntrospected(IntrospectionAnswer),
+    /// A provider was asked for a token for the application.
+    UpstreamTokenAsked(UpstreamTokenAnswer),
     /// A session cookie was not accepted.
     SessionRefused {
         failure: Failure,
@@ -334,6 +348,7 @@ impl Event {
                 Reason::ClientAuthenticationFailed
                     | Reason::TokenRequestRefused
                     | Reason::IntrospectionUnavailable
+                    | Reason::UpstreamTokenUnavailable
                     | Reason::RoutePolicyUnknown
                     | Reason::AccountsUnreachable
                     | Reason::AccountsTimeout

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::session::ended::unproved::Taken;
-use crate::step::event::{CallKind, DocumentKind, Event, Followed, IntrospectionAnswer, Outcome};
+use crate::step::event::{CallKind, DocumentKind, Event, Followed, IntrospectionAnswer, Outcome, UpstreamTokenAnswer};
 use crate::words::reason::Reason;
 use crate::words::time::Timestamp;
 
@@ -70,6 +70,9 @@ impl Event {
             Self::TokenIntrospected(IntrospectionAnswer::Accepted) => "accredit_introspection_good",
             Self::TokenIntrospected(IntrospectionAnswer::Refused) => "accredit_introspection_bad",
             Self::TokenIntrospected(IntrospectionAnswer::Missing) => "accredit_introspection_failed",
+            Self::UpstreamTokenAsked(UpstreamTokenAnswer::Issued) => "accredit_upstream_token_ok",
+            Self::UpstreamTokenAsked(UpstreamTokenAnswer::Refused) => "accredit_upstream_token_refused",
+            Self::UpstreamTokenAsked(UpstreamTokenAnswer::Missing) => "accredit_upstream_token_failed",
             Self::SessionRefused { .. } => "accredit_session_refused",
             Self::SessionRenewed => "accredit_session_renewed",
             Self::SignInBegun { .. } => "accredit_sign_in_begun",
@@ -142,6 +145,7 @@ impl Event {
                     CallKind::Document(DocumentKind::Metadata) => "accredit_call_milliseconds_metadata",
                     CallKind::Document(DocumentKind::Keys) => "accredit_call_milliseconds_keys",
                     CallKind::UserService => "accredit_call_milliseconds_user_service",
+                    CallKind::UpstreamToken => "accredit_call_milliseconds_upstream_token",
                     CallKind::GiveBack => "accredit_call_milliseconds_revocation",
                     CallKind::Revocations => "accredit_call_milliseconds_revocations",
                 };

@@ -17,6 +17,7 @@ use crate::upkeep::given_back::{self, GivenBack};
 use crate::upkeep::refresh::Refreshes;
 use crate::upkeep::revocations::Revocations;
 use crate::upkeep::turn::Turn;
+use crate::upkeep::upstream_tokens::UpstreamTokens;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
@@ -38,6 +39,8 @@ pub struct Background {
     pub ended: EndedSessions,
     /// Refresh tokens that are given back to their providers.
     pub given_back: GivenBack,
+    /// The tokens of their own that applications get.
+    pub upstream_tokens: UpstreamTokens,
     /// How replicas tell each other what has ended.
     pub revocations: Revocations,
     /// What became of sign-in attempts, in any worker of this process.
@@ -59,6 +62,7 @@ impl Background {
             ended: EndedSessions::new(settings.sealer.end_keys(), settings.names_of_beginnings(), store.as_deref())
                 .of_people(settings.names_of_beginnings().map(|name| (name.to_owned(), settings.people(name))).collect()),
             given_back: GivenBack::default(),
+            upstream_tokens: UpstreamTokens::default(),
             revocations: Revocations::new(settings),
             attempts: UsedAttempts::default(),
             without_refresh_token: Vec::new(),
@@ -83,6 +87,7 @@ impl Background {
             Resource::Metadata(name) => self.documents.metadata_news(now, name, until),
             Resource::Keys { provider, newer_than } => self.documents.keys_news(now, provider, *newer_than, until),
             Resource::Refresh(session) => self.refreshes.news(now, session, until),
+            Resource::UpstreamToken(name) => self.upstream_tokens.news(now, *name, until),
             Resource::SignIn(state) => match self.attempts.outcome(world, state, now) {
                 Some(_) => Some(News::Ready),
                 None => (now >= until).then(|| News::Missing(resource.missing())),
@@ -116,13 +121,15 @@ impl Background {
             | Errand::ClaimRefresh(_)
             | Errand::LookAtRefresh(_)
             | Errand::LeaveRefresh(_) => Vec::new(),
+            Errand::UpstreamToken(_) => Vec::new(),
         };
-        self.turn(settings, world, (events, Some(fetch)), |(refreshes, revocations), turn| match &fetch.errand {
+        self.turn(settings, world, (events, Some(fetch)), |(refreshes, upstream_tokens, revocations), turn| match &fetch.errand {
             Errand::Document(_) | Errand::GiveBack => {}
             Errand::Refresh(session) => refreshes.fetch_answered(turn, session, reply),
             Errand::ClaimRefresh(session) => refreshes.claim_answered(turn, session, reply),
             Errand::LookAtRefresh(session) => refreshes.look_answered(turn, session, reply),
             Errand::LeaveRefresh(left) => refreshes.left(turn, left, reply),
+            Errand::UpstreamToken(name) => upstream_tokens.answered(turn, *name, reply),
             Errand::Revocations(question) => revocations.answered(turn, question, fetch.began, reply),
         })
     }
@@ -132,19 +139,20 @@ impl Background {
         settings: &Settings,
         world: &mut dyn World,
         (events, reply_to): (Vec<Event>, Option<&Fetch>),
-        answered: impl FnOnce((&mut Refreshes, &mut Revocations), &mut Turn<'_>),
+        answered: impl FnOnce((&mut Refreshes, &mut UpstreamTokens, &mut Revocations), &mut Turn<'_>),
     ) -> Upkeep {
         let now = world.now();
-        let Self { documents, refreshes, ended, given_back, revocations, held, .. } = self;
+        let Self { documents, refreshes, ended, given_back, upstream_tokens, revocations, held, .. } = self;
         let (fetches, needless) = (Vec::new(), Vec::new());
         let mut turn = Turn { settings, world, now, documents, ended, needless, fetches, events };
-        answered((refreshes, revocations), &mut turn);
+        answered((refreshes, upstream_tokens, revocations), &mut turn);
         refreshes.look_after(&mut turn);
         given_back.look_after(&mut turn);
+        upstream_tokens.look_after(&mut turn);
         let mut next = revocations.look_after(&mut turn);
         let Turn { world, documents, mut fetches, mut events, .. } = turn;
         let missing = documents.look_after(settings, world, now, (&mut fetches, &mut events));
-        let attentive = missing || !refreshes.is_empty();
+        let attentive = missing || !refreshes.is_empty() || !upstream_tokens.is_idle();
         next = next.min(if attentive { BUSY_PERIOD } else { IDLE_PERIOD });
         if reply_to.is_some_and(|fetch| fetch.errand.is_of_store()) {
             let (of_store, others): (Vec<_>, Vec<_>) = fetches.into_iter().partition(|fetch| fetch.errand.is_of_store());

@@ -91,8 +91,8 @@ impl Documents {
                     documents.keys.not_before = Timestamp::default();
                 }
             }
-            // `Refreshes::want` was called already, with the session.
-            Resource::Refresh(_) | Resource::SignIn(_) => {}
+            // What keeps these was told already.
+            Resource::Refresh(_) | Resource::SignIn(_) | Resource::UpstreamToken(_) => {}
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::http::message::{HttpCall, Reply};
 use crate::session::content::Session;
 use crate::session::remembered::agreed::Left;
+use crate::session::remembered::memory::Name;
 use crate::step::event::{CallKind, DocumentKind, Event};
 use crate::upkeep::question::Question;
 use crate::words::time::Timestamp;
@@ -41,6 +42,7 @@ impl Fetch {
             Errand::Revocations(_) | Errand::ClaimRefresh(_) | Errand::LookAtRefresh(_) | Errand::LeaveRefresh(_) => {
                 CallKind::Revocations
             }
+            Errand::UpstreamToken(_) => CallKind::UpstreamToken,
         };
         Event::call_ended(kind, self.began, now, reply)
     }
@@ -56,6 +58,8 @@ pub enum Errand {
     Refresh(Box<Session>),
     /// To give a refresh token back. The token is in the call alone.
     GiveBack,
+    /// A token that the application gets, by the name under which it is kept.
+    UpstreamToken(Name),
     /// A question to the store in which replicas tell each other what has ended.
     Revocations(Box<Question>),
     /// To ask the store whether this process may refresh this session.
@@ -72,7 +76,7 @@ impl Errand {
     pub const fn is_of_store(&self) -> bool {
         match self {
             Self::Revocations(_) | Self::ClaimRefresh(_) | Self::LookAtRefresh(_) | Self::LeaveRefresh(_) => true,
-            Self::Document(_) | Self::Refresh(_) | Self::GiveBack => false,
+            Self::Document(_) | Self::Refresh(_) | Self::GiveBack | Self::UpstreamToken(_) => false,
         }
     }
 }

@@ -197,6 +197,10 @@ reasons! {
     RefreshRefused = "refresh_refused",
     /// The provider's tokens have expired, and new ones could not be obtained, or not yet.
     RefreshUnavailable = "refresh_unavailable",
+    /// The provider refuses the token of its own that the application is to get for this request.
+    UpstreamTokenRefused = "upstream_token_refused",
+    /// The token of its own that the application is to get for this request could not be obtained.
+    UpstreamTokenUnavailable = "upstream_token_unavailable",
     /// The userinfo endpoint did not answer, or refused.
     UserinfoUnreachable = "userinfo_unreachable",
     /// The userinfo endpoint took too long.

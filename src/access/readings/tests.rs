@@ -28,6 +28,7 @@ fn rule(name: String, matches: Match, allow_in_path: Vec<Spelling>) -> Rule {
         unauthenticated: Unauthenticated::default(),
         credentials: Credentials::default(),
         audience: None,
+        upstream_token: None,
         shared_cache: SharedCache::default(),
     }
 }

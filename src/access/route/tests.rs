@@ -25,6 +25,7 @@ fn rules(matches: Vec<Match>) -> Rules {
         unauthenticated: Unauthenticated::default(),
         credentials: Credentials::default(),
         audience: None,
+        upstream_token: None,
         shared_cache: SharedCache::default(),
     };
     let listed = matches.into_iter().enumerate().map(|(position, matches)| rule(format!("rules[{position}]"), matches));

@@ -42,6 +42,7 @@ fn rule(position: usize, matches: &Match) -> Rule {
         unauthenticated: Unauthenticated::default(),
         credentials: Credentials::default(),
         audience: None,
+        upstream_token: None,
         shared_cache: SharedCache::default(),
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::access::upstream::believed::{ACCESS_TOKEN, ID_TOKEN};
 use crate::cli::desk::answer::Answer;
+use crate::cli::desk::documents::told_upstream_token;
 use crate::cli::desk::target::Question;
 use crate::cli::explain::account::answer;
 use crate::config::settings::Settings;
@@ -135,6 +136,7 @@ fn told(settings: &Settings, question: &Question, came_with: Option<&str>, forwa
     for (name, value) in edits.add.iter() {
         let value = match &**name {
             ACCESS_TOKEN | ID_TOKEN => A_TOKEN.to_owned(),
+            "authorization" => told_upstream_token(value),
             name if jwt == Some(name) => claims(value),
             _ => value.clone(),
         };

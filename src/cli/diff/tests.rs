@@ -260,6 +260,19 @@ fn what_the_application_is_told_is_compared_and_a_header_that_clients_may_now_se
 }
 
 #[test]
+fn which_token_of_its_own_the_application_gets_is_compared() {
+    let forwarding = |audience: &str| {
+        let rule = json!({"require": {"provider": "main"}, "forward": {"token_exchange": {"audience": audience}}});
+        changed(with("/forward", json!({"access_token": true})), "/rules", json!([rule]))
+    };
+    let (lines, _) = told(&forwarding("notes"), &forwarding("others"));
+    let says =
+        "authorization was (a token in exchange by main, audience notes), is (a token in exchange by main, audience others)";
+    assert!(has(&lines, &[says]), "{lines:#?}");
+    assert_eq!(told(&forwarding("notes"), &forwarding("notes")).0, Vec::<String>::new());
+}
+
+#[test]
 fn where_a_browser_is_sent_is_compared_without_what_is_another_each_time() {
     let (lines, _) = told(&document(), &with("/providers/0/scope", json!("openid groups")));
     assert!(lines[0] == ANSWERED && has(&lines, &["scope was openid", "is openid groups"]), "{lines:#?}");

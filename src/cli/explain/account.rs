@@ -6,6 +6,7 @@ use crate::access::requirement::report::{Holds, Joined, Report};
 use crate::access::route::{Credentials, Rule};
 use crate::access::upstream::believed::{ACCESS_TOKEN, ID_TOKEN};
 use crate::cli::desk::answer::Answer;
+use crate::cli::desk::documents::told_upstream_token;
 use crate::cli::desk::target::Question;
 use crate::cli::desk::world::OfRoute;
 use crate::cli::desk::{Desk, Told};
@@ -160,7 +161,8 @@ fn rule(rule: &Rule) -> String {
     };
     let paths = if &*rule.name == "default" { "whatever no rule fits".to_owned() } else { matches.path.in_words() };
     let narrower = [methods, host].into_iter().flatten().collect::<String>();
-    format!("{paths}{narrower}; it asks for {}{credentials}", rule.require.in_words())
+    let token = rule.upstream_token.as_ref().map(|token| format!("; the application gets a token by {}", token.grant.member()));
+    format!("{paths}{narrower}; it asks for {}{credentials}{}", rule.require.in_words(), token.unwrap_or_default())
 }
 
 fn route(file: &str, of_route: &OfRoute) -> String {
@@ -221,7 +223,11 @@ pub(crate) fn answer(answer: &Answer) -> String {
 fn edits(settings: &Settings, forward: &Forward) -> (Vec<(String, String)>, Vec<String>) {
     let jwt = settings.identity_jwt.as_ref().map(|jwt| &*jwt.header);
     let is_token = |name: &str| [ACCESS_TOKEN, ID_TOKEN].contains(&name) || jwt == Some(name);
-    let shown = |name: &str, value: &str| if is_token(name) { "(a token)".to_owned() } else { value.to_owned() };
+    let shown = |name: &str, value: &str| match name {
+        "authorization" => told_upstream_token(value),
+        name if is_token(name) => "(a token)".to_owned(),
+        _ => value.to_owned(),
+    };
     let adds = forward.edits.add.iter().map(|(name, value)| (name.to_string(), shown(name, value))).collect();
     let mut removes = forward.edits.remove.clone();
     match forward.edits.cookie {

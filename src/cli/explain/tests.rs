@@ -88,6 +88,21 @@ fn what_goes_on_and_what_is_taken_away_is_told_and_no_token_is() {
 }
 
 #[test]
+fn a_rule_whose_application_gets_a_token_of_its_own_says_which_and_nobody_is_asked_for_it() {
+    let forward = json!({"token_exchange": {"audience": "notes", "scope": ["a", "b"]}});
+    let rule = json!({"require": {"provider": "main"}, "forward": forward});
+    let document = changed(with("/forward", json!({"access_token": true})), "/rules", json!([rule]));
+    let mut desk = desk(&document);
+    let asked = question("GET", "https://app.example.com/notes", &[]);
+    let (told, answer) = told(&mut desk, &asked, &somebody(json!({"sub": "alice"}), By::Session));
+    assert_eq!(answer, "allowed", "{told:#?}");
+    let adds = ["x-forwarded-user: alice", "authorization: (a token in exchange by main, audience notes, scope a b)"];
+    assert_eq!(lines(&told, "adds"), adds);
+    assert_eq!(lines(&told, "takes away"), ["authorization", "cookie"]);
+    assert!(lines(&told, "rule")[0].ends_with("; the application gets a token by token_exchange"), "{told:#?}");
+}
+
+#[test]
 fn json_says_the_same_as_the_lines() {
     let mut desk = desk(&document());
     let asked = question("GET", "https://app.example.com/members", &[]);

@@ -11,6 +11,7 @@ use crate::session::ended::unproved::Taken;
 use crate::step::audit;
 use crate::step::event::{
     Aftermath, CallKind, DocumentKind, Event, Followed, IntrospectionAnswer, Outcome, RequestRef, Transmitted,
+    UpstreamTokenAnswer,
 };
 use crate::step::metric::Change;
 use crate::words::reason::{Failure, Reason};
@@ -146,6 +147,8 @@ fn samples() -> Vec<Event> {
         Event::TokenVerified,
     ]);
     events.extend(introspected.into_iter().map(Event::TokenIntrospected));
+    let answers = [UpstreamTokenAnswer::Issued, UpstreamTokenAnswer::Refused, UpstreamTokenAnswer::Missing];
+    events.extend(answers.into_iter().map(Event::UpstreamTokenAsked));
     events.extend([
         Event::Denied { request: request(), rule: None, subject: None, session: None, failure: failure() },
         Event::Unanswered { request: request(), stage: "", failure: failure() },
@@ -207,7 +210,7 @@ fn logged_out_in_frame(taken: Taken) -> Event {
 }
 
 /// Every kind of call.
-const fn calls() -> [CallKind; 9] {
+const fn calls() -> [CallKind; 10] {
     let (metadata, keys) = (CallKind::Document(DocumentKind::Metadata), CallKind::Document(DocumentKind::Keys));
     let (users, revocations) = (CallKind::UserService, CallKind::Revocations);
     [
@@ -220,6 +223,7 @@ const fn calls() -> [CallKind; 9] {
         users,
         revocations,
         CallKind::GiveBack,
+        CallKind::UpstreamToken,
     ]
 }
 
@@ -275,9 +279,10 @@ mod tests {
             Event::EndedByOperator { .. } => 41,
             Event::RevocationsOfUnknownTable { .. } => 42,
             Event::UnprovedWithoutRoom(_) => 43,
+            Event::UpstreamTokenAsked(_) => 44,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=43).collect());
+        assert_eq!(numbers, (0..=44).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,
@@ -288,8 +293,9 @@ mod tests {
             CallKind::UserService => 6,
             CallKind::Revocations => 7,
             CallKind::GiveBack => 8,
+            CallKind::UpstreamToken => 9,
         };
-        assert_eq!(calls().map(number), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(calls().map(number), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     }
 
     #[test]

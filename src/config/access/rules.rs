@@ -2,6 +2,7 @@
 //! its author relies on it. How a requirement is evaluated is not known here.
 
 mod allowed;
+pub(crate) mod forward;
 mod matches;
 pub(crate) mod written;
 
@@ -13,8 +14,9 @@ use crate::access::route::{Credentials, Match, PathMatch, Rule, SharedCache, Una
 use crate::access::taken::{Taken, Verdict};
 use crate::config::access::requirements::known::Known;
 use crate::config::access::rules::allowed::allowed;
+use crate::config::access::rules::forward::{Around, upstream_token};
 use crate::config::access::rules::matches::matches;
-use crate::config::access::rules::written::{CredentialsWord, RuleShape, SharedCacheWord, UnauthenticatedWord};
+use crate::config::access::rules::written::{CredentialsWord, RuleForwardShape, RuleShape, SharedCacheWord, UnauthenticatedWord};
 use crate::config::reading::refusal::{Checked, Refusal, Refusals};
 use crate::config::reading::values::Parts;
 use crate::http::url::Origin;
@@ -30,6 +32,8 @@ pub(crate) struct Context<'a> {
     pub(crate) bearer_tokens: Checked<bool>,
     /// Whether the upstream gets an identity JWT, of which a rule can set the audience.
     pub(crate) identity_jwt: Checked<bool>,
+    /// What tokens of its own for the application depend on.
+    pub(crate) upstream_tokens: forward::Ground,
     /// The top-level `shared_cache`, for rules that do not say it themselves.
     pub(crate) shared_cache: Checked<Option<SharedCacheWord>>,
 }
@@ -74,6 +78,7 @@ pub(crate) fn rules(
                 unauthenticated: shape.unauthenticated,
                 credentials: shape.credentials,
                 audience: shape.audience,
+                forward: shape.forward,
                 shared_cache: shape.shared_cache,
             };
             let rule = answers.rule(&name, matches.unwrap_or_default(), context, refusals)?;
@@ -123,6 +128,7 @@ impl<'a> Before<'a> {
             unauthenticated: Unauthenticated::default(),
             credentials: Credentials::default(),
             audience: None,
+            upstream_token: None,
             shared_cache: SharedCache::default(),
         });
     }
@@ -163,6 +169,7 @@ struct Answers {
     unauthenticated: Checked<Option<UnauthenticatedWord>>,
     credentials: Checked<Option<CredentialsWord>>,
     audience: Checked<Option<String>>,
+    forward: Checked<Option<RuleForwardShape>>,
     shared_cache: Checked<Option<SharedCacheWord>>,
 }
 
@@ -171,6 +178,9 @@ impl Answers {
         let unauthenticated = self.unauthenticated(name, refusals);
         let credentials = self.credentials(name, context, refusals);
         let audience = self.audience(name, context, refusals);
+        let around = Around { require: self.require.as_ref().map_err(|refused| *refused), credentials: credentials.clone() };
+        let upstream_token =
+            self.forward.and_then(|shape| upstream_token(name, shape, &around, &context.upstream_tokens, refusals));
         let shared_cache = shared_cache(self.shared_cache?.or(context.shared_cache?));
         Ok(Rule {
             name: name.into(),
@@ -180,6 +190,7 @@ impl Answers {
             unauthenticated: unauthenticated?,
             credentials: credentials?,
             audience: audience?,
+            upstream_token: upstream_token?,
             shared_cache,
         })
     }
@@ -249,6 +260,7 @@ pub(crate) fn otherwise(cookies: bool, shared_cache: Option<SharedCacheWord>) ->
         unauthenticated: Unauthenticated::ByNavigation,
         credentials: if cookies { Credentials::Any } else { Credentials::Bearer },
         audience: None,
+        upstream_token: None,
         shared_cache: self::shared_cache(shared_cache),
     }
 }

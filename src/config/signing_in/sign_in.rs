@@ -17,8 +17,8 @@ shape! {
         /// long address)
         /// Default: `10m`
         timeout: Option<Span> where positive_spans(HOUR),
-        /// how long a request waits for the provider's metadata, its keys or new tokens, before 503; and how long a callback that
-        /// comes again waits for the first one
+        /// how long a request waits for the provider's metadata, its keys, new tokens or a token for the application, before 503; and
+        /// how long a callback that comes again waits for the first one
         /// Default: `5s`
         wait: Option<Span> where positive_spans(LONGEST_WAIT),
     }

@@ -26,7 +26,7 @@ fn documents() -> [Value; 2] {
         "session": {"keys": [KEY], "cookie": {}},
         "endpoints": {"operator_logout": "/e"}, "operator_logout": {"everybody": {"claim": "groups", "any_of": ["a"]}}, "logout": {}, "sign_in": {}, "help": {}, "audit": {},
         "forward": {"identity_jwt": {"keys": [SECRET]}},
-        "rules": [{"match": {"path": "/e"}, "require": {"provider": "sso", "claim": "groups", "any_of": ["a"]}}, {"require": "authenticated"}],
+        "rules": [{"match": {"path": "/e"}, "require": {"provider": "sso", "claim": "groups", "any_of": ["a"]}}, {"require": "authenticated", "forward": {"client_credentials": {"audience": "a"}}}],
         "policies": {"p": {"claim": "groups", "any_of": ["a"]}},
         "claim_to_headers": [{"claim_name": "sub", "header_name": "x-forwarded-user"}],
         "revocations": {"redis": {"cluster": "redis"}, "when_stale": "refuse"},
@@ -51,6 +51,7 @@ fn documents() -> [Value; 2] {
         "session": {"keys": [KEY], "form": "jwt", "jwt": {"keys": [SECRET], "claims": ["email", "email_verified", "groups", "preferred_username"]}},
         "endpoints": {"password": "/p", "popup": "/o", "security_events": "/e"}, "popup": {},
         "transmitters": [{"issuer": "https://api.example.com/events", "providers": ["api"], "events": ["credential-change"]}],
+        "rules": [{"match": {"path": "/t"}, "require": {"bearer": "api"}, "forward": {"token_exchange": {"audience": "a"}}}],
         "password": {"fields": {}, "throttle": {"account": {}, "address": {}}},
         "accounts": {"cluster": "users", "subject": "id", "verify": {"path": "/v", "body": {"n": "{account}", "p": "{password}"}}},
     });

@@ -8,8 +8,10 @@ use crate::access::route::Rule;
 use crate::config::access::operator_logout::{OPERATOR_LOGOUT, OperatorLogoutShape, operator_logout};
 use crate::config::access::policies::{RoutePoliciesShape, policies, route_policies};
 use crate::config::access::requirements::known::{Known, PolicyShapes};
+use crate::config::access::rules::forward;
 use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
 use crate::config::access::rules::{self, rules};
+use crate::config::providers::provider::Listed;
 use crate::config::reading::refusal::{Checked, Refusal, Refusals};
 use crate::config::reading::values::{either, is_written};
 use crate::config::settings::PASSWORD;
@@ -23,6 +25,8 @@ use crate::words::principal::ClaimPath;
 pub(super) struct Written {
     pub(super) rules: Checked<Vec<Checked<RuleShape>>>,
     pub(super) shared_cache: Checked<Option<SharedCacheWord>>,
+    /// Whether sessions keep the provider's access token.
+    pub(super) keeps_access_token: Checked<bool>,
     pub(super) policies: PolicyShapes,
     pub(super) route_policies: Checked<Option<RoutePoliciesShape>>,
     pub(super) operator_logout: Checked<OperatorLogoutShape>,
@@ -69,6 +73,11 @@ impl Access {
             cookies: signing_in.cookies,
             bearer_tokens: either(by_provider, ground.tokens.bearer),
             identity_jwt: is_written(&keys.identity_jwt),
+            upstream_tokens: forward::Ground {
+                providers: ground.providers.of_each(known_provider),
+                by_password: ground.by_password,
+                keeps_access_token: written.keeps_access_token,
+            },
             shared_cache: written.shared_cache,
         };
         let rules = rules(written.rules, &known, &context, refusals);
@@ -91,4 +100,16 @@ impl Access {
         let rules = rules.all;
         Self { rules, policies, route_policies, may_end_everybody, several_claimants, named, compared, warnings }
     }
+}
+
+/// What tokens of its own for the application depend on, of a provider.
+fn known_provider(listed: &Listed) -> Checked<forward::Known> {
+    let provider = listed.provider.as_ref().map_err(|refused| *refused)?;
+    Ok(forward::Known {
+        name: provider.name.clone(),
+        signs_in: provider.signs_in(),
+        has_client: provider.has_client(),
+        has_bearer: provider.bearer.is_some(),
+        forwards: provider.bearer.as_ref().is_some_and(|bearer| bearer.forward),
+    })
 }

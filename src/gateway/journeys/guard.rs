@@ -10,13 +10,15 @@ use crate::authenticate::next_pass::{self, Sent};
 use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::Verified;
 use crate::authenticate::who::accepts_tokens;
-use crate::gateway::journeys::judge::{ByIntrospection, Guarded, Judged, Passing, judged};
+use crate::gateway::journeys::judge::{ByIntrospection, Guarded, Judged, Passing, judged, wait};
+use crate::gateway::upstream_token::{NotHere, for_upstream, with_token};
 use crate::http::cookie::without;
 use crate::http::message::{CookieEdit, Edits};
 use crate::step::decision::{Decision, Forward, Journey, Note, Renewal, Step};
 use crate::step::event::{Event, Outcome};
 use crate::step::visit::Visit;
 use crate::words::principal::Proof;
+use crate::words::secret::Secret;
 use crate::words::world::World;
 
 /// Decides about a request that is not for an endpoint of ours.
@@ -27,10 +29,16 @@ pub(super) fn guard(
     events: Vec<Event>,
 ) -> Journey<Asking> {
     match judged(scene, visit, introspected, events)? {
-        Judged::Passes(Passing { rule, who, renewal, call, events }) => {
+        Judged::Passes(passing) => {
+            let token = match for_upstream(scene, visit, &passing.rule, passing.who.as_deref()) {
+                Ok(token) => token,
+                Err(NotHere::Awaited(resource)) => return Ok(wait(scene, visit, resource, passing.events)),
+                Err(NotHere::Failed(failure)) => return Ok(passing.refused(scene.settings, visit, failure)),
+            };
+            let Passing { rule, who, renewal, call, events } = passing;
             let resource = visit.resource(scene.settings);
             let guarded = Guarded { settings: scene.settings, visit, rule: &rule, resource, call: &call };
-            Ok(guarded.forward(scene.world, who.as_deref(), renewal, events))
+            Ok(guarded.forward(scene.world, who.as_deref(), (renewal, token.as_deref()), events))
         }
         Judged::Otherwise(step) => Ok(step),
     }
@@ -41,7 +49,7 @@ impl Guarded<'_> {
         self,
         world: &mut dyn World,
         verified: Option<&Verified>,
-        renewal: Option<Box<Renewal>>,
+        (renewal, upstream_token): (Option<Box<Renewal>>, Option<&Secret>),
         mut events: Vec<Event>,
     ) -> Step<Asking> {
         let Self { settings, visit, rule, resource, .. } = self;
@@ -59,8 +67,9 @@ impl Guarded<'_> {
                 Err(failure) => return self.deny(Some(verified), failure, events),
             }
         }
+        let add = with_token(add, upstream_token);
         let mut remove: Vec<_> = settings.identity.sent_by_client(headers).map(str::to_owned).collect();
-        let takes_token_away = self.takes_token_away(verified);
+        let takes_token_away = upstream_token.is_some() || self.takes_token_away(verified);
         if takes_token_away {
             remove.push("authorization".to_owned());
         }
@@ -95,8 +104,8 @@ impl Guarded<'_> {
     }
 
     /// Whether `Authorization` is removed: always before a protected resource, whose server must not see a token that a client got for it
-    /// (MCP, Authorization, access token privilege restriction). Elsewhere, where bearer tokens are accepted, the upstream gets one only if its provider's tokens
-    /// are forwarded. An invalid one is removed too, because the upstream might accept it.
+    /// (MCP, Authorization, access token privilege restriction). Elsewhere, where bearer tokens are accepted, the upstream gets one only
+    /// if its provider's tokens are forwarded. An invalid one is removed too, because the upstream might accept it.
     fn takes_token_away(self, verified: Option<&Verified>) -> bool {
         if self.visit.earlier_pass.as_ref().is_some_and(|earlier| earlier.withheld.token) {
             return true;

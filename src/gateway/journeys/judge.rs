@@ -187,7 +187,7 @@ impl<'a> Passing<'a> {
 }
 
 /// Waits for what is needed to find out who is asking; the request then begins again.
-fn wait(scene: &mut Scene<'_>, visit: &mut Visit, resource: Resource, events: Vec<Event>) -> Step<Asking> {
+pub(super) fn wait(scene: &mut Scene<'_>, visit: &mut Visit, resource: Resource, events: Vec<Event>) -> Step<Asking> {
     scene.background.documents.want(&resource);
     visit.keys_refreshed |= matches!(resource, Resource::Keys { .. });
     Step { events, ..Step::waiting(resource, visit.wait_until, FromTheStart) }

@@ -53,6 +53,12 @@ pub(crate) struct Provider {
     pub(crate) refreshes: usize,
     /// The refresh tokens that can be used.
     pub(crate) refresh_tokens: BTreeSet<String>,
+    /// The forms by which tokens for applications were asked for: by token exchange, or by client credentials.
+    pub(crate) exchanged: Vec<BTreeMap<String, String>>,
+    /// Members of the response to these, in place of the usual ones.
+    pub(crate) exchange_response: Value,
+    /// The reply to each of these, in place of the usual one.
+    pub(crate) instead_of_exchanging: Option<Reply>,
     grants: BTreeMap<String, Grant>,
 }
 
@@ -85,6 +91,9 @@ impl Provider {
             instead_of_refreshing: None,
             refreshes: 0,
             refresh_tokens: BTreeSet::new(),
+            exchanged: Vec::new(),
+            exchange_response: json!({}),
+            instead_of_exchanging: None,
             grants: BTreeMap::new(),
         }
     }
@@ -146,6 +155,9 @@ impl Provider {
 
     fn exchange(&mut self, call: &HttpCall, now: Timestamp) -> Reply {
         let mut form = query_parameters(std::str::from_utf8(&call.body).ok());
+        if !["authorization_code", "refresh_token"].contains(&form["grant_type"].as_str()) {
+            return self.token_for_application(form, call);
+        }
         let mut take = |name: &str| form.remove(name).unwrap();
         if take("grant_type") == "refresh_token" {
             return self.refresh(&take("refresh_token"), now);
@@ -156,6 +168,29 @@ impl Provider {
         assert_eq!(proved, (grant.challenge, grant.redirect_uri));
         let mut response = self.tokens(&json!({"nonce": grant.nonce}), now);
         merge(&mut response, &self.token_response);
+        json_reply(200, &response)
+    }
+
+    /// Token exchange (RFC 8693), and client credentials (RFC 6749, section 4.4), with our client authentication.
+    fn token_for_application(&mut self, form: BTreeMap<String, String>, call: &HttpCall) -> Reply {
+        assert!(call.headers.iter().any(|(name, value)| name == "authorization" && value.starts_with("Basic ")));
+        let mut response = json!({
+            "access_token": format!("for-the-application-{}", self.exchanged.len()), "token_type": "Bearer", "expires_in": 3_600
+        });
+        match form["grant_type"].as_str() {
+            "urn:ietf:params:oauth:grant-type:token-exchange" => {
+                assert_eq!(form["subject_token_type"], "urn:ietf:params:oauth:token-type:access_token");
+                assert!(!form["subject_token"].is_empty());
+                response["issued_token_type"] = json!(form["requested_token_type"]);
+            }
+            "client_credentials" => assert!(!form.contains_key("subject_token")),
+            other => panic!("nobody should ask for {other}"),
+        }
+        self.exchanged.push(form);
+        if let Some(reply) = &self.instead_of_exchanging {
+            return reply.clone();
+        }
+        merge(&mut response, &self.exchange_response);
         json_reply(200, &response)
     }
 

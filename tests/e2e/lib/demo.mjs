@@ -17,16 +17,21 @@ const SECRET = 'demo-secret';
 
 /** Starts deploy/demo/provider.mjs for a gateway at this origin. Resolves with {issuer, port, clientSecret, provider, stop}; `provider` is oidc-provider's. */
 export async function startDemoProvider(origin, options = {}) {
-  const { startProvider, demoClient } = await demoModule('provider.mjs');
-  const provider = await startProvider({ port: 0, clients: [demoClient(SECRET, origin)], ...options });
+  const { startProvider } = await demoModule('provider.mjs');
+  const provider = await startProvider({ port: 0, clients: [await demoClient(origin)], ...options });
   return { issuer: provider.issuer, port: Number(new URL(provider.issuer).port), clientSecret: SECRET, provider: provider.provider, stop: provider.close };
+}
+
+/** The client of that provider for a gateway at this origin, to be changed. */
+export async function demoClient(origin) {
+  return (await demoModule('provider.mjs')).demoClient(SECRET, origin);
 }
 
 /** The same over TLS, at https://localhost, with this client and certificate, for gateways that verify the provider's certificate. */
 export async function startTlsProvider(origin, { clientId, certificate, key }) {
-  const { startProvider, demoClient } = await demoModule('provider.mjs');
+  const { startProvider } = await demoModule('provider.mjs');
   const port = await freePort();
-  const provider = await startProvider({ port: 0, issuer: `https://localhost:${port}`, clients: [{ ...demoClient(SECRET, origin), client_id: clientId }] });
+  const provider = await startProvider({ port: 0, issuer: `https://localhost:${port}`, clients: [{ ...(await demoClient(origin)), client_id: clientId }] });
   const server = https.createServer({ cert: certificate, key }, (request, response) => provider.server.emit('request', request, response));
   await listen(server, port);
   return {

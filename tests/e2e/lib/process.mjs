@@ -49,7 +49,8 @@ export async function freePort() {
   const own = await block;
   for (let attempt = 1; attempt < BLOCKS.size; attempt += 1) {
     own.last = (own.last % (BLOCKS.size - 1)) + 1;
-    if (await canListen(own.start + own.last)) return own.start + own.last;
+    const port = own.start + own.last;
+    if (await canListen(port)) return port;
   }
   throw new Error(`found no free port between ${own.start} and ${own.start + BLOCKS.size} on 127.0.0.1`);
 }

@@ -25,6 +25,9 @@ shape! {
         /// `aud` of the identity JWT
         /// Default: the request's origin
         pub(super) audience: Option<String> where named("text"),
+        /// which [token of its own](#a-token-of-its-own-for-the-application) the application gets
+        /// Default: none
+        pub(super) forward: Option<RuleForwardShape>,
         /// for requests that match this rule; see [Caches](#caches)
         /// Default: the top-level `shared_cache`
         pub(super) shared_cache: Option<SharedCacheWord>,
@@ -48,6 +51,75 @@ shape! {
         /// below a [resource](#protected-resources): what is called at an [MCP server](#calls-to-mcp-servers)
         /// Default: every request, whatever it calls
         pub(super) mcp: Option<CallsShape>,
+    }
+}
+
+shape! {
+    pub(super) struct RuleForwardShape {
+        /// the token that proved who sends the request, exchanged for another
+        /// Default: none; not beside `client_credentials`
+        pub(super) token_exchange: Option<TokenExchangeShape>,
+        /// a token of the client that Accredit is at the provider, whoever sends the request
+        /// Default: none; not beside `token_exchange`
+        pub(super) client_credentials: Option<ClientCredentialsShape>,
+    }
+}
+
+shape! {
+    pub(super) struct TokenExchangeShape {
+        /// for whom the token is, by the provider's name for the application
+        /// Default: this or `resource`
+        pub(super) audience: Option<String> where text("text", "\\S"),
+        /// for whom the token is, by the application's URI, without a fragment
+        /// Default: this or `audience`
+        pub(super) resource: Option<String> where uris(),
+        /// the most that the token may allow
+        /// Default: the provider's choice
+        pub(super) scope: Option<Vec<Checked<String>>> where list(scopes()).at_least(1),
+        /// the provider that is asked
+        /// Default: the one that vouches for the person or client
+        pub(super) provider: Option<String> where named("text"),
+        /// `jwt` for a provider that issues opaque tokens otherwise
+        /// Default: `access_token`
+        pub(super) requested_token_type: Option<TokenTypeWord>,
+    }
+}
+
+shape! {
+    pub(super) struct ClientCredentialsShape {
+        /// for whom the token is, by the provider's name for the application
+        /// Default: this, `resource` or `scope`
+        pub(super) audience: Option<String> where text("text", "\\S"),
+        /// for whom the token is, by the application's URI, without a fragment
+        /// Default: this, `audience` or `scope`
+        pub(super) resource: Option<String> where uris(),
+        /// the most that the token may allow
+        /// Default: the provider's choice
+        pub(super) scope: Option<Vec<Checked<String>>> where list(scopes()).at_least(1),
+        /// the provider that is asked
+        /// Default: the one that vouches for the person or client
+        pub(super) provider: Option<String> where named("text"),
+    }
+}
+
+/// An absolute URI (RFC 3986, section 4.3).
+#[cfg(not(target_arch = "wasm32"))]
+fn uris() -> crate::config::described::Kind {
+    crate::config::described::text("URI", "^[A-Za-z][A-Za-z0-9+.-]*:[!$-;=?-\\[\\]_a-z~]+$")
+}
+
+/// A scope (RFC 6749, section 3.3).
+#[cfg(not(target_arch = "wasm32"))]
+fn scopes() -> crate::config::described::Kind {
+    crate::config::described::text("scope", "^[!#-\\[\\]-~]+$")
+}
+
+words! {
+    /// What is asked for in exchange, by the last words of the identifiers of RFC 8693, section 3.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(super) enum TokenTypeWord {
+        AccessToken = "access_token",
+        Jwt = "jwt",
     }
 }
 

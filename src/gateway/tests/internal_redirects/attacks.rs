@@ -52,6 +52,38 @@ fn a_token_that_envoy_adds_behind_us_makes_nobody_somebody_and_goes_no_further()
 }
 
 #[test]
+fn the_token_that_one_application_got_goes_to_no_other_one() {
+    for accepts_tokens in [true, false] {
+        let mut document = switched_on();
+        document["forward"] = json!({"access_token": true});
+        let rule = |path: &str| json!({"match": {"path": path}, "require": "authenticated"});
+        let mut rules =
+            json!([rule("/notes"), rule("/others"), rule("/plain"), {"match": {"path": "/open"}, "require": "public"}]);
+        for (index, audience) in [(0, "notes"), (1, "others")] {
+            rules[index]["forward"] = json!({"token_exchange": {"audience": audience}});
+        }
+        document["rules"] = rules;
+        if !accepts_tokens {
+            document["providers"][0].as_object_mut().unwrap().remove("bearer");
+        }
+        let mut stage = Stage::signed_in(&document);
+        let notes = stage.browser.script("GET", "/notes");
+        // Both tokens are here from now on.
+        stage.send(notes.clone());
+        stage.script("GET", "/others");
+        for (target, arrives) in [("/plain", None), ("/open", None), ("/others", Some("Bearer for-the-application-1"))] {
+            let second = first_pass(&mut stage, notes.clone(), target);
+            assert_eq!(authorization(&second), [b"Bearer for-the-application-0"]);
+            let step = stage.worker.begin(second.clone());
+            assert_eq!(step.note.subject.as_deref(), Some("alice"), "{target}");
+            let arrived: Vec<_> = arrives.into_iter().map(str::as_bytes).collect();
+            assert_eq!(authorization(&sent_upstream(&second, &step)), arrived, "{target} {accepts_tokens}");
+        }
+        assert_eq!(stage.provider.exchanged.len(), 2);
+    }
+}
+
+#[test]
 fn a_token_that_envoy_adds_behind_us_does_not_stand_in_the_way_of_who_was_asking() {
     let mut stage = signed_in();
     let service = of_service(&stage);
