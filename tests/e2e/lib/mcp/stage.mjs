@@ -12,8 +12,8 @@ import { Person } from './person.mjs';
 import { AuthorizationServer } from './provider.mjs';
 import { McpServer } from './server.mjs';
 
-/** To be called inside `describe`; its properties exist when the tests run. `server` is a name of lib/mcp/server.mjs, `scopes` is for the gateway. */
-export function onMcpStage({ server = 'typescript', scopes }) {
+/** To be called inside `describe`; its properties exist when the tests run. `server` is a name of lib/mcp/server.mjs, `scopes` and `tools` are for the gateway. */
+export function onMcpStage({ server = 'typescript', scopes, tools }) {
   const stage = {
     /** Starts the client of this name, with a person who signs in as `login`: {client, person}. */
     async start(name, { login = 'alice', registered } = {}) {
@@ -28,7 +28,7 @@ export function onMcpStage({ server = 'typescript', scopes }) {
     const at = await address();
     stage.provider = await AuthorizationServer.start({ resources: [at.resource] });
     stage.server = await McpServer.start(server);
-    stage.gateway = await startMcpGateway({ at, provider: stage.provider, server: stage.server, scopes });
+    stage.gateway = await startMcpGateway({ at, provider: stage.provider, server: stage.server, scopes, tools });
   });
   beforeEach(() => {
     stage.server.forget();
