@@ -40,10 +40,23 @@ pub struct ProtectedResource {
     pub metadata: String,
     /// Its metadata, in JSON (RFC 9728, section 2).
     pub document: String,
+    /// Who compares what the header fields of a request call at an MCP server with its body; `None` if no rule looks at calls.
+    pub body_checked_by: Option<BodyCheckedBy>,
     /// Whether a POST is refused whose version of MCP does not say what it calls.
     pub refuses_older_versions: bool,
     /// Where a request for the metadata of the authorization server on this origin is sent; `None` if it is not.
     pub authorization_server: Option<String>,
+}
+
+/// Who reads the body of a request to an MCP server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyCheckedBy {
+    /// The server, which refuses a request whose header fields say something else.
+    Server,
+    /// Envoy's `mcp` filter behind us, which does the same.
+    EnvoyMcpFilter,
+    /// Envoy's `mcp` filter before us, which tells us what the body calls.
+    EnvoyMcpFilterBefore,
 }
 
 impl ProtectedResource {

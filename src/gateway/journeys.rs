@@ -57,7 +57,7 @@ pub(super) fn from_the_start(scene: &mut Scene<'_>, mut visit: Visit) -> Step {
 /// If the policy is not known, or could be another one upstream.
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) fn rule_of<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<(Cow<'a, Rule>, Call), Failure> {
-    let (call, _) = called(settings, visit, visit.resource(settings));
+    let (call, _) = called(settings, world, visit, visit.resource(settings));
     judge::tightened(settings, world, visit, &call).map(|rule| (rule, call))
 }
 

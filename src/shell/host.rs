@@ -123,6 +123,11 @@ impl World for Host {
         }
     }
 
+    fn request_metadata(&self, namespace: &str, path: &[&str]) -> Option<Vec<u8>> {
+        let path = [&["metadata", "filter_metadata", namespace], path].concat().join("\0");
+        host_calls::property(&path).ok().flatten()
+    }
+
     fn client_address(&self) -> Option<String> {
         client_address()
     }

@@ -31,6 +31,13 @@ pub trait World {
     /// Reads a text from the metadata of the route that Envoy chose: from `filter_metadata`, by namespace and key.
     fn route_metadata(&self, namespace: &str, key: &str) -> RouteMetadata;
 
+    /// The bytes of a value that another filter has left with this request, in Envoy's dynamic metadata, by namespace and path. `None`
+    /// if there is nothing, or nothing that can be read. Every filter before this one can write there. May be asked only while the
+    /// request is under way.
+    fn request_metadata(&self, _namespace: &str, _path: &[&str]) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The IP address and port of the client, behind the proxies that Envoy trusts: `192.0.2.1:567` or `[2001:db8::1]:567`.
     /// `None` if the host does not tell. May be asked only while the request is under way.
     fn client_address(&self) -> Option<String>;
@@ -195,6 +202,8 @@ pub mod testing {
         pub memory: SharedMemory,
         /// What the route's metadata hold, under every key.
         pub route_metadata: RouteMetadata,
+        /// What the request's metadata hold, by their paths with dots between, in every namespace.
+        pub request_metadata: Vec<(&'static str, &'static [u8])>,
         pub destination: Destination,
         pub client_address: Option<String>,
         pub stream: Option<StreamId>,
@@ -241,6 +250,10 @@ pub mod testing {
 
         fn route_metadata(&self, _: &str, _: &str) -> RouteMetadata {
             self.route_metadata.clone()
+        }
+
+        fn request_metadata(&self, _: &str, path: &[&str]) -> Option<Vec<u8>> {
+            self.request_metadata.iter().find(|(name, _)| *name == path.join(".")).map(|(_, value)| value.to_vec())
         }
 
         fn client_address(&self) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Calls to a server of the Model Context Protocol, as the header fields of a request name them (MCP 2026-07-28, Basic, Transports,
-//! Streamable HTTP). Older versions do not name them, so that what they call is unknown here. The body is never read: somebody behind
-//! must compare it with these fields.
+//! Streamable HTTP). Older versions do not name them, so that what they call is unknown here. The body is never read here: somebody
+//! else must compare it with these fields.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ const NAME: &str = "mcp-name";
 const PARAM: &str = "mcp-param-";
 
 /// The methods whose requests must name what they are about, in `Mcp-Name`.
-const NAMING: [&str; 3] = [TOOLS_CALL, PROMPTS_GET, RESOURCES_READ];
+pub const NAMING: [&str; 3] = [TOOLS_CALL, PROMPTS_GET, RESOURCES_READ];
 
 /// Calls a tool.
 pub const TOOLS_CALL: &str = "tools/call";
@@ -73,6 +73,8 @@ pub enum Fault {
     Missing(&'static str),
     /// The value of this field cannot be read.
     Unreadable(&'static str),
+    /// The body says something else than these fields.
+    Differs,
 }
 
 impl Fault {
@@ -82,6 +84,7 @@ impl Fault {
             Self::Twice(field) => format!("{field} came more than once"),
             Self::Missing(field) => format!("{field} is missing, which this version of MCP demands"),
             Self::Unreadable(field) => format!("{field} cannot be read"),
+            Self::Differs => "Mcp-Method or Mcp-Name is not what the body calls".to_owned(),
         }
     }
 }
@@ -122,6 +125,22 @@ pub fn call(request: &Request) -> Result<Call, Fault> {
         params.push((field.strip_prefix(PARAM).unwrap_or_default().to_owned(), value));
     }
     Ok(Call::Named(Named { method, name, params }))
+}
+
+/// What a request calls whose body was read before. What its fields say, if they say anything, must be the same.
+///
+/// # Errors
+/// If it is not, and as [`call`].
+pub fn call_by_body(request: &Request, by_body: Call) -> Result<Call, Fault> {
+    match (call(request)?, by_body) {
+        (Call::Nothing, _) => Ok(Call::Nothing),
+        (Call::Named(fields), Call::Named(body)) if fields.method != body.method || fields.name != body.name => {
+            Err(Fault::Differs)
+        }
+        // An answer to the server has no fields that could say so.
+        (Call::Named(_), Call::Nothing) => Err(Fault::Differs),
+        (_, by_body) => Ok(by_body),
+    }
 }
 
 /// The decoded value of a field that may come once.

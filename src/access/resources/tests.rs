@@ -26,6 +26,7 @@ fn resource(path: &str) -> ProtectedResource {
         metadata: format!("https://app.example.com{METADATA}{path}"),
         document: format!("of {path}"),
         refuses_older_versions: false,
+        body_checked_by: None,
         authorization_server: Some(format!("as of {path}")),
     }
 }

@@ -97,7 +97,10 @@ pub(crate) fn resources(
     let each = each(shapes?, |index, shape| {
         let path = format!("resources[{index}]");
         let checked_by = shape.body_checked_by;
-        let next = resource(&path, shape, ground, refusals)?;
+        let mut next = resource(&path, shape, ground, refusals)?;
+        for (_, resource) in &mut next {
+            resource.body_checked_by = checked_by.ok().flatten().map(BodyCheckedByWord::meaning);
+        }
         if next.iter().any(|(_, resource)| all.iter().any(|(_, other)| other.uri == resource.uri)) {
             let sentence = "expected a path of its own, found one that another resource has; change it";
             return Err(refusals.refuse(path, sentence));
@@ -192,6 +195,7 @@ fn resource(
             allowed_origins: allowed_origins.clone(),
             metadata: format!("{origin}{METADATA}{written}"),
             document: Value::Object(document).to_string(),
+            body_checked_by: None,
             refuses_older_versions: older_versions == Some(OlderVersionsWord::Refuse),
             authorization_server: authorization_server.clone(),
         };

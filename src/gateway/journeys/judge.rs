@@ -113,7 +113,7 @@ pub(super) fn judged<'a>(
     if let Some(Err(detail)) = resource.map(|resource| resource.check_origin(&visit.origin, &visit.request.headers)) {
         return Err(Failure::new(Reason::OriginRefused, detail));
     }
-    let (call, refused) = called(settings, visit, resource);
+    let (call, refused) = called(settings, scene.world, visit, resource);
     let rule = tightened(settings, scene.world, visit, &call)?;
     let guarded = Guarded { settings, visit, rule: &rule, resource, call: &call };
     if accepts_tokens(settings, &rule, resource) && is_in_address(visit) {

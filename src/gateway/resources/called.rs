@@ -5,14 +5,21 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::access::mcp::call::{self, Call, VERSIONS, says_what_it_calls};
-use crate::access::resources::ProtectedResource;
+use crate::access::mcp::metadata;
+use crate::access::resources::{BodyCheckedBy, ProtectedResource};
 use crate::access::route::{Rule, SharedCache};
 use crate::config::settings::Settings;
 use crate::step::visit::Visit;
 use crate::words::reason::{Failure, Reason};
+use crate::words::world::World;
 
 /// What a request calls, and why it is refused whoever sent it, if it is.
-pub(crate) fn called(settings: &Settings, visit: &Visit, resource: Option<&ProtectedResource>) -> (Call, Option<Failure>) {
+pub(crate) fn called(
+    settings: &Settings,
+    world: &dyn World,
+    visit: &Visit,
+    resource: Option<&ProtectedResource>,
+) -> (Call, Option<Failure>) {
     let request = &visit.request;
     let posts = request.method == "POST";
     match resource {
@@ -23,10 +30,19 @@ pub(crate) fn called(settings: &Settings, visit: &Visit, resource: Option<&Prote
             (Call::Any, Some(Failure::new(Reason::McpVersionRefused, detail)))
         }
         Some(_) if !settings.looks_at_calls => (Call::Any, None),
-        Some(_) => match call::call(request) {
-            Ok(call) => (call, None),
-            Err(fault) => (Call::Any, Some(Failure::new(Reason::McpFieldsInvalid, fault.says()))),
-        },
+        Some(resource) => {
+            let read = match resource.body_checked_by {
+                Some(BodyCheckedBy::EnvoyMcpFilterBefore) if posts => {
+                    let by_body = metadata::call(|path| world.request_metadata(metadata::NAMESPACE, path));
+                    call::call_by_body(request, by_body)
+                }
+                _ => call::call(request),
+            };
+            match read {
+                Ok(call) => (call, None),
+                Err(fault) => (Call::Any, Some(Failure::new(Reason::McpFieldsInvalid, fault.says()))),
+            }
+        }
     }
 }
 

@@ -217,3 +217,27 @@ fn a_condition_on_calls_that_are_not_known_does_not_hold_whichever_way_it_is_ask
         }
     }
 }
+
+#[test]
+fn where_envoy_has_read_the_body_it_decides_whatever_the_version_and_the_fields_say() {
+    let document = changed(server(strict_then_lax()), "/resources/0/body_checked_by", json!("envoy_mcp_filter_before"));
+    let mut stage = Stage::ready(&document);
+    let good: [(&str, &[u8]); 4] =
+        [("is_mcp_request", &[1]), ("status", b"mcp_ok"), ("jsonrpc", b"2.0"), ("method", b"tools/call")];
+    for (body, fields, scope, expected) in [
+        (Some(&b"read_note"[..]), vec![OLD], "read", Ok(())),
+        (Some(b"read_note"), vec![], "read", Ok(())),
+        (Some(b"delete_note"), vec![OLD], "read", Err((403, "scope_missing".to_owned()))),
+        (Some(b"delete_note"), vec![OLD, CALL, READ], "read", Err((403, "scope_missing".to_owned()))),
+        (Some(b"delete_note"), vec![OLD], "delete", Ok(())),
+        (Some(b"read_note"), vec![NEW, CALL, READ], "read", Ok(())),
+        (Some(b"delete_note"), vec![NEW, CALL, READ], "read delete", Err((400, "mcp_fields_invalid".to_owned()))),
+        // A body that was not read may call anything.
+        (None, vec![NEW, CALL, READ], "read", Err((403, "scope_missing".to_owned()))),
+        (None, vec![NEW, CALL, READ], "read delete", Ok(())),
+    ] {
+        let name = body.map(|name| ("params.name", name));
+        stage.worker.world.request_metadata = good.into_iter().chain(name).collect();
+        assert_eq!(passes(&mut stage, "POST", scope, &fields), expected, "{body:?} {fields:?} {scope}");
+    }
+}

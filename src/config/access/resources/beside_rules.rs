@@ -3,7 +3,7 @@
 
 use crate::access::mcp::call::Call;
 use crate::access::requirement::Requirement;
-use crate::access::resources::ProtectedResource;
+use crate::access::resources::{BodyCheckedBy, ProtectedResource};
 use crate::access::route::{Credentials, Match, PathMatch, Rule, Rules, Unauthenticated};
 use crate::config::reading::place::words;
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -14,8 +14,20 @@ words! {
     pub(super) enum BodyCheckedByWord {
         /// Envoy's filter `envoy.filters.http.mcp`, behind Accredit. It does not compare arguments
         EnvoyMcpFilter = "envoy_mcp_filter",
+        /// that filter before Accredit, which then decides by the body, for all versions
+        EnvoyMcpFilterBefore = "envoy_mcp_filter_before",
         /// the server itself
         Server = "server",
+    }
+}
+
+impl BodyCheckedByWord {
+    pub(super) const fn meaning(self) -> BodyCheckedBy {
+        match self {
+            Self::Server => BodyCheckedBy::Server,
+            Self::EnvoyMcpFilter => BodyCheckedBy::EnvoyMcpFilter,
+            Self::EnvoyMcpFilterBefore => BodyCheckedBy::EnvoyMcpFilterBefore,
+        }
     }
 }
 
@@ -99,7 +111,7 @@ pub(super) fn check_calls(
             let (place, sentence) = match around.map(|(_, checker)| checker) {
                 None => (rule.name.to_string(), nowhere(origin)),
                 Some((index, Ok(None))) => (format!("resources[{index}].body_checked_by"), unchecked(rule)),
-                Some((_, Ok(Some(BodyCheckedByWord::EnvoyMcpFilter)))) if with_params => {
+                Some((_, Ok(Some(by)))) if with_params && *by != BodyCheckedByWord::Server => {
                     (format!("{}.match.mcp.params", rule.name), PARAMS_UNCHECKED.to_owned())
                 }
                 Some(_) => continue,
