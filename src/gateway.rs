@@ -116,6 +116,14 @@ impl Gateway {
         trailers.named(goes).map(str::to_owned).collect()
     }
 
+    /// The refusal of a forwarded request that must not have trailers, and has some. Its outcome was reported when it was forwarded.
+    pub fn refuse_trailers(&self, request: RequestRef) -> Step {
+        let detail = "trailers came, behind which Envoy's mcp filter would not read the body".to_owned();
+        let mut step = not_a_visit(&self.settings, Reader::Program, request, Failure::new(Reason::McpFieldsInvalid, detail));
+        step.events.retain(|event| !matches!(event, Event::Outcome(_)));
+        step
+    }
+
     /// Does what is due in the background. The timer calls this.
     pub fn tick(&mut self, world: &mut dyn World) -> Upkeep {
         self.background.tick(&self.settings, world)

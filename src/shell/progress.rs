@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::gateway::pending::{PendingBody, PendingCall, PendingWait};
 use crate::http::message::Reply;
 use crate::step::decision::{BodyNews, News, PendingStage, Renewal};
+use crate::step::event::RequestRef;
 
 /// How far a request has come.
 #[derive(Debug, Default)]
@@ -31,6 +32,8 @@ pub(super) enum Progress {
         renewal: Option<Box<Renewal>>,
         /// Whether the response must be kept from shared caches.
         private: bool,
+        /// The request, if it is refused once trailers come.
+        without_trailers: Option<RequestRef>,
     },
     /// The request was answered, by us or by somebody else.
     Answered,

@@ -80,7 +80,7 @@ impl Runner {
             step.next_pass.as_deref().into_iter().for_each(Host::keep_with_stream);
             let Ok(mut progress) = handle.progress.try_borrow_mut() else { return Action::Pause };
             match step.decision {
-                Decision::Forward(Forward { edits, renewal, private, let_in }) => {
+                Decision::Forward(Forward { edits, renewal, private, let_in, without_trailers }) => {
                     let edited = edit(&edits).and_then(|()| if private { ask_for_no_store() } else { Ok(()) });
                     if let Err(refused) = edited {
                         drop(progress);
@@ -88,7 +88,7 @@ impl Runner {
                         step = next;
                         continue;
                     }
-                    *progress = Progress::Forwarded { renewal, private };
+                    *progress = Progress::Forwarded { renewal, private, without_trailers };
                     if let Some(let_in) = let_in {
                         self.queues.opened(handle, let_in);
                         // What is open is looked at often, from its first moment on.

@@ -15,6 +15,7 @@ use crate::shell::progress::{CalledFrom, Progress, Resumption, StreamHandle};
 use crate::shell::runner::Runner;
 use crate::shell::unanswered::{edit_failed, foreign_response, headers_withheld, stream_ended};
 use crate::step::decision::BodyNews;
+use crate::step::event::RequestRef;
 
 /// The HTTP context of one request.
 pub(super) struct Stream {
@@ -33,6 +34,14 @@ impl Stream {
     fn pass(&self) -> Action {
         let forwarded = self.handle.progress.try_borrow().is_ok_and(|progress| matches!(*progress, Progress::Forwarded { .. }));
         if forwarded { Action::Continue } else { Action::Pause }
+    }
+
+    /// The request, if it is forwarded and must not have trailers.
+    fn without_trailers(&self) -> Option<RequestRef> {
+        match self.handle.progress.try_borrow_mut().as_deref_mut() {
+            Ok(Progress::Forwarded { without_trailers, .. }) => without_trailers.take(),
+            _ => None,
+        }
     }
 
     fn is_reading(&self) -> bool {
@@ -112,6 +121,10 @@ impl HttpContext for Stream {
             // With trailers, the body's end is not announced in its own callback.
             return self.read(None, true);
         }
+        if let Some(request) = self.without_trailers() {
+            let refusal = self.runner.with_gateway(|gateway, _| gateway.refuse_trailers(request));
+            return refusal.map_or(Action::Pause, |step| self.runner.carry_out(&self.handle, step, CalledFrom::OwnCallback));
+        }
         let Ok(trailers) = host_calls::headers(MapType::HttpRequestTrailers) else { return Action::Pause };
         let Some(go) = self.runner.with_gateway(|gateway, _| gateway.check_trailers(&trailers)) else { return Action::Pause };
         let gone = go.iter().all(|name| host_calls::remove_header(MapType::HttpRequestTrailers, name).is_ok());
@@ -120,7 +133,7 @@ impl HttpContext for Stream {
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let forwarded = match self.handle.progress.try_borrow_mut().as_deref_mut() {
-            Ok(Progress::Forwarded { renewal, private }) => Some((renewal.take(), *private)),
+            Ok(Progress::Forwarded { renewal, private, .. }) => Some((renewal.take(), *private)),
             Ok(Progress::Answered) => return Action::Continue,
             _ => None,
         };

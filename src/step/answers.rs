@@ -6,6 +6,7 @@ mod protocols;
 use std::rc::Rc;
 
 use crate::access::browser;
+use crate::access::mcp::call;
 use crate::answer::language::Language;
 use crate::answer::refusal::{self, BearerChallenge, Came, Context, Visitor};
 use crate::config::settings::{PASSWORD, Settings};
@@ -101,7 +102,7 @@ impl Visit {
         };
         let mut response = refusal::refuse(failure.reason, &context);
         if resource_metadata.is_some() {
-            response = protocols::of_call(response, &self.request, failure);
+            response = protocols::of_call(response, call::version(&self.request), failure);
         }
         self.add_cors_headers(settings, &mut response);
         response
@@ -308,7 +309,7 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, reader: Reader<'_>, request: Re
         demand: &Demand::default(),
         diagnosis: diagnosis(settings, &failure, None),
     };
-    let response = refusal::refuse(failure.reason, &context);
+    let response = protocols::of_call(refusal::refuse(failure.reason, &context), None, &failure);
     let denied = Event::Denied { request, rule: None, subject: None, session: None, failure };
     let outcome = Event::Outcome(Outcome::of_status(response.status));
     Step { events: vec![denied, outcome], ..Step::new(Decision::Respond(response)) }

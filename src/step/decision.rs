@@ -133,6 +133,8 @@ pub struct Forward {
     pub private: bool,
     /// The session that let it in: when that is over, so is the request. `None` if there was none.
     pub let_in: Option<LetIn>,
+    /// The request, if it is refused once trailers follow its body, because whoever checks the body behind us would not read it.
+    pub without_trailers: Option<RequestRef>,
 }
 
 /// A session whose cookie is due to be written again.

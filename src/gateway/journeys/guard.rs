@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use crate::access::resources::BodyCheckedBy;
 use crate::access::route::SharedCache;
 use crate::authenticate::bearer_token::{BearerToken, bearer_token};
 use crate::authenticate::identity::Asking;
@@ -90,9 +91,18 @@ impl Guarded<'_> {
         let sent = Sent { proof, authorization: !takes_token_away, private };
         let next_pass = next_pass::after_forwarding(settings, world, visit, &sent);
         let let_in = verified.and_then(Verified::let_in);
+        let without_trailers = resource
+            .filter(|resource| resource.body_checked_by == Some(BodyCheckedBy::EnvoyMcpFilter))
+            .map(|_| visit.reference());
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
-            decision: Decision::Forward(Forward { edits: Edits { remove, add, cookie }, renewal, private, let_in }),
+            decision: Decision::Forward(Forward {
+                edits: Edits { remove, add, cookie },
+                renewal,
+                private,
+                let_in,
+                without_trailers,
+            }),
             events,
             note: Note {
                 subject: verified.map(|verified| Rc::clone(&verified.subject)),

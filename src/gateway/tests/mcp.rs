@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::stage::{Stage, body, changed, field, outcome, response, with};
+use super::stage::{Stage, body, changed, field, forwarded, outcome, response, with};
 use crate::http::message::Headers;
 use crate::oidc::testing::ISSUER;
 use crate::step::decision::Decision;
+use crate::step::event::Event;
 
 /// The usual configuration with an MCP server at `/mcp`, and these rules.
 fn server(rules: Value) -> Value {
@@ -239,5 +240,40 @@ fn where_envoy_has_read_the_body_it_decides_whatever_the_version_and_the_fields_
         let name = body.map(|name| ("params.name", name));
         stage.worker.world.request_metadata = good.into_iter().chain(name).collect();
         assert_eq!(passes(&mut stage, "POST", scope, &fields), expected, "{body:?} {fields:?} {scope}");
+    }
+}
+
+#[test]
+fn trailers_behind_which_envoys_filter_reads_no_body_are_refused_wherever_it_is_the_one_who_checks() {
+    let by_envoy = |rules| changed(server(rules), "/resources/0/body_checked_by", json!("envoy_mcp_filter"));
+    let anybody = json!([{"match": {"path_separated_prefix": "/mcp"}, "require": "public"}, {"require": "public"}]);
+    let old = [OLD];
+    for (document, method, target, fields, refused) in [
+        (by_envoy(strict_then_lax()), "POST", "/mcp", &[NEW, CALL, READ][..], true),
+        (by_envoy(strict_then_lax()), "POST", "/mcp/", &old, true),
+        (by_envoy(strict_then_lax()), "GET", "/mcp", &old, true),
+        (by_envoy(strict_then_lax()), "DELETE", "/mcp", &old, true),
+        (by_envoy(anybody.clone()), "POST", "/mcp", &old, true),
+        (by_envoy(anybody), "POST", "/other", &old, false),
+        (server(strict_then_lax()), "POST", "/mcp", &[NEW, CALL, READ], false),
+    ] {
+        let mut stage = Stage::ready(&document);
+        let mut headers = request(&stage, method, "read delete", fields);
+        headers.remove(":path");
+        headers.add(":path", target);
+        let step = stage.worker.begin(headers);
+        let Some(request) = forwarded(&step).without_trailers.clone() else {
+            assert!(!refused, "{method} {target}");
+            continue;
+        };
+        assert!(refused, "{method} {target}");
+        assert_eq!((&*request.host, &*request.method, &*request.path), ("app.example.com", method, target));
+        let step = stage.worker.gateway.refuse_trailers(request);
+        assert_eq!((response(&step).status, field(response(&step), "x-accredit-reason")), (400, Some("mcp_fields_invalid")));
+        let message = "trailers came, behind which Envoy's mcp filter would not read the body";
+        let expected = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32_020, "message": message}});
+        assert_eq!((body(&step), field(response(&step), "content-type")), (expected, Some("application/json")));
+        // That it was forwarded has been counted.
+        assert!(matches!(step.events.as_slice(), [Event::Denied { .. }]), "{:?}", step.events);
     }
 }

@@ -3,9 +3,9 @@
 
 use serde_json::json;
 
-use crate::access::mcp::call::{self, VERSIONS};
+use crate::access::mcp::call::VERSIONS;
 use crate::config::settings::Settings;
-use crate::http::message::{Request, Response};
+use crate::http::message::Response;
 use crate::oidc::security_event::ErrorCode;
 use crate::words::reason::{Failure, Reason};
 
@@ -38,14 +38,14 @@ pub(super) fn of_security_event(refusal: Response, err: ErrorCode, failure: &Fai
 }
 
 /// The refusal of a call to an MCP server, as clients show it: a JSON-RPC error with a code of MCP 2026-07-28 (Basic, Transports). The
-/// request's id stands in its body, which nobody has read.
-pub(super) fn of_call(refusal: Response, request: &Request, failure: &Failure) -> Response {
+/// request's id stands in its body, which nobody has read. `version` is what the request named as its version.
+pub(super) fn of_call(refusal: Response, version: Option<&str>, failure: &Failure) -> Response {
     let mut error = match failure.reason {
         Reason::McpFieldsInvalid => json!({"code": -32_020, "message": failure.detail}),
         Reason::McpVersionRefused => {
             // Only what looks like a version is told.
             let is_date = |text: &&str| text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-            let requested = call::version(request).filter(is_date);
+            let requested = version.filter(is_date);
             json!({"code": -32_022, "message": failure.detail, "data": {"supported": VERSIONS, "requested": requested}})
         }
         _ => return refusal,
