@@ -72,7 +72,8 @@ reasons! {
     SignOutIncomplete = "sign_out_incomplete",
     /// A page of another origin called a protected resource, or the request has an `Origin` that cannot be read in one way only.
     OriginRefused = "origin_refused",
-    /// The header fields of a call to an MCP server can be read in two ways, or one is missing that its version demands.
+    /// The header fields of a call to an MCP server can be read in two ways, or one is missing that its version demands; or trailers
+    /// came where Envoy's `mcp` filter compares the fields with the body, which it would not read then.
     McpFieldsInvalid = "mcp_fields_invalid",
     /// A call to an MCP server by a version of MCP that is refused there.
     McpVersionRefused = "mcp_version_refused",

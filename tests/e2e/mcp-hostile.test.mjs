@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { managerOf } from './lib/gateway.mjs';
 import { DELETE, NEW, READ, call, older, onCheckedStage } from './lib/mcp/checked.mjs';
+import { makeKey } from './lib/misbehaving.mjs';
 
 const base64 = (text) => `=?base64?${Buffer.from(text).toString('base64')}?=`;
 const body = call('delete_note');
@@ -199,6 +200,14 @@ describe('trailers, behind which the filter reads no body', () => {
       await stage.refuses({ ...request, fields, body: `${chunk}0\r\nX-Checksum: abc\r\n\r\n`, length: false }, 400, 'mcp_fields_invalid');
     });
   }
+
+  it('let nothing pass either that came whole while Accredit waited for the keys of the provider', async () => {
+    stage.provider.keys.unshift(await makeKey('RS256', 'published-later'));
+    stage.provider.delay.keys = 300;
+    const request = { body: `[${call('read_note')},${body}]`, trailers: { 'x-checksum': 'abc' } };
+    await stage.refuses(request, 400, 'mcp_fields_invalid', stage.askHttp2);
+    assert.equal(stage.provider.count('keys'), 1);
+  });
 
   it('do not let a lying call pass, and are refused behind a good one', async () => {
     assert.equal((await stage.askHttp2({ body, trailers: { 'x-checksum': 'abc' } })).status, 400);
