@@ -3,6 +3,7 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
+import { consented, consentPage, isConsent } from './consent.mjs';
 import { html, page, trusted } from './page.mjs';
 
 // oidc-provider calls URL.parse if it is configured with resources; Node 20 does not have it.
@@ -67,6 +68,36 @@ export const jwtAccessTokens = (users = USERS) => ({
       defaultResource: () => 'urn:accredit:demo:api',
       useGrantedResource: () => true,
       getResourceServerInfo: (_, _indicator, { clientId }) => ({ audience: clientId, scope: '', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
+    },
+  },
+});
+
+/** What clients can ask for at the MCP server of the demo. */
+const NOTES = ['notes:read', 'notes:write', 'notes:delete'];
+
+/**
+ * For clients of MCP servers: they register themselves (RFC 7591), name the server that they want a token for (RFC 8707), and get a JWT that is for it alone.
+ * `resource` is the only server that tokens can be asked for. People are asked what each client may do.
+ */
+export const agentTokens = (resource, users = USERS) => ({
+  scopes: ['openid', 'offline_access', ...NOTES],
+  extraTokenClaims: (_, { accountId }) => ({ groups: users[accountId].claims.groups }),
+  loadExistingGrant: async ({ oidc: { result, session, client, provider } }) => {
+    const known = result?.consent?.grantId ?? session.grantIdFor(client.clientId);
+    return known && provider.Grant.find(known);
+  },
+  issueRefreshToken: async (_, client) => client.grantTypeAllowed('refresh_token'),
+  features: {
+    registration: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      useGrantedResource: () => true,
+      getResourceServerInfo: async (_, indicator) => {
+        // Loaded here for the reason that startProvider says.
+        const { errors } = await import('oidc-provider');
+        if (indicator !== resource) throw new errors.InvalidTarget();
+        return { audience: resource, scope: NOTES.join(' '), accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } };
+      },
     },
   },
 });
@@ -169,15 +200,17 @@ function interactions(provider, users) {
       ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: false }));
       ctx.status = 303;
     };
-    const { params, prompt } = await provider.interactionDetails(ctx.req, ctx.res);
+    const interaction = await provider.interactionDetails(ctx.req, ctx.res);
+    const { params, prompt } = interaction;
     ctx.set('cache-control', 'no-store');
 
     if (ctx.method === 'GET') {
-      ctx.body = loginPage(users, params);
+      ctx.body = isConsent(interaction) ? await consentPage(provider, interaction) : loginPage(users, params);
     } else if (ctx.method === 'POST') {
       const { action, login, password } = Object.fromEntries(await form(ctx.req));
       const user = Object.hasOwn(users, login) && users[login];
       if (action === 'cancel') await finish({ error: 'access_denied', error_description: 'The sign-in was cancelled' });
+      else if (isConsent(interaction)) await finish(await consented(provider, interaction));
       // Signing in also answers select_account; otherwise the provider would ask again.
       else if (user && user.password === password) await finish({ [prompt.name]: {}, login: { accountId: login } });
       else {

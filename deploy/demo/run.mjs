@@ -35,7 +35,7 @@ rmSync(`${root}${MAIL}`, { recursive: true, force: true }); // delete the letter
 const atProvider = scenario.provider?.(secrets);
 const provider = atProvider && (await startProvider({ port: PORTS.provider, ...atProvider }));
 if (provider) running.push(provider.close);
-const app = await startApp({ port: PORTS.application, ...scenario.application });
+const app = await (scenario.mcp ?? startApp)({ port: PORTS.application, ...scenario.application });
 running.push(app.close);
 if (scenario.users) running.push((await startUsers({ port: PORTS.users })).close);
 if (scenario.mail) running.push((await startMail({ port: PORTS.mail, maildir: `${root}${MAIL}`, smtp: process.env.SMTP_URL })).close);

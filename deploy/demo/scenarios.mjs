@@ -2,7 +2,7 @@
 // in one process, and by serve.mjs, which starts one service in a container. It starts nothing itself.
 import { startFront } from './front.mjs';
 import { startPasswordFront } from './password-front.mjs';
-import { demoClient, googleClient, jwtAccessTokens, popupClient, spaClient, VISITORS } from './provider.mjs';
+import { agentTokens, demoClient, googleClient, jwtAccessTokens, popupClient, spaClient, VISITORS } from './provider.mjs';
 
 export const GATEWAY = 'http://localhost:10000';
 export const ADMIN = 'http://127.0.0.1:9901';
@@ -13,7 +13,7 @@ const ALICE = '{"username":"alice","password":"alice-password"}';
 export const PORTS = { gateway: 10000, admin: 9901, provider: 9000, application: 9100, front: 9200, users: 9300, mail: 9301 };
 
 // config: Envoy's file · provider: the options of the provider, made from the secrets; without it there is no provider · application: the options of the
-// application · front: starts the front end · users, mail: whether these services are used · toTry: [what to type or open, why]
+// application · mcp: starts an MCP server in place of the application · front: starts the front end · users, mail: whether these services are used · toTry: [what to type or open, why]
 export const SCENARIOS = {
   bff: {
     about: 'sessions in sealed cookies; no script of a page sees a token',
@@ -83,6 +83,20 @@ export const SCENARIOS = {
       [`curl -i -H "Authorization: Bearer $TOKEN" ${GATEWAY}/api/headers`, 'what a service is told about who asks'],
       [`curl -i -H "Authorization: Bearer $TOKEN" ${GATEWAY}/api/admin`, '404 of the application for alice; 403 for bob (bob-password)'],
       [`curl -i -H 'Authorization: Bearer x' ${GATEWAY}/api/headers`, '401 token_invalid'],
+    ],
+  },
+  'mcp-server': {
+    about: 'an MCP server: agents find by themselves where their person signs in, and call the tools that they may',
+    config: 'envoy/mcp-server.yaml',
+    provider: () => ({ clients: [], configuration: agentTokens(`${GATEWAY}/mcp`) }),
+    // Loaded only here: it brings an SDK.
+    mcp: async (options) => (await import('./notes.mjs')).startNotes(options),
+    toTry: [
+      [`curl -i -X POST ${GATEWAY}/mcp`, '401, and where to read on'],
+      [`curl -s ${GATEWAY}/.well-known/oauth-protected-resource/mcp`, 'what a client reads there: the provider, and the scopes'],
+      [`${GATEWAY}/mcp`, 'give any MCP client this address. It sends you to sign in: alice can delete notes, bob cannot'],
+      ['npx @modelcontextprotocol/inspector', 'is such a client, in a browser; transport: Streamable HTTP'],
+      [`curl -s '${ADMIN}/stats?filter=accredit'`, 'what the filter has counted'],
     ],
   },
 };

@@ -32,7 +32,7 @@ const SERVICES = {
       issuer,
       ...(scenario.provider ?? SCENARIOS.bff.provider)({ OIDC_CLIENT_SECRET: secret('client', 'OIDC_CLIENT_SECRET') }),
     }),
-  application: async () => (await import('./app.mjs')).startApp({ host, port: PORTS.application, ...scenario.application }),
+  application: async () => (scenario.mcp ?? (await import('./app.mjs')).startApp)({ host, port: PORTS.application, ...scenario.application }),
   front: () => (scenario.front ?? startSignpost)({ host, port: PORTS.front, gateway: GATEWAY }),
   users: async () => (await import('./users.mjs')).startUsers({ host, port: PORTS.users }),
   mail: async () => (await import('./mail.mjs')).startMail({ host, port: PORTS.mail, maildir }),

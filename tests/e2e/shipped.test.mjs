@@ -14,7 +14,7 @@ import { ROOT, eventually } from './lib/process.mjs';
 import { assertNoPanic, assertProblem } from './lib/stage.mjs';
 import { Application } from './lib/upstream.mjs';
 
-const SCENARIOS = ['bff', 'google-session', 'login-microservices', 'password-and-popup', 'spa-tokens'];
+const SCENARIOS = ['bff', 'google-session', 'login-microservices', 'mcp-server', 'password-and-popup', 'spa-tokens'];
 const BUFFER = 'envoy.filters.http.buffer';
 
 function filesBelow(folder) {

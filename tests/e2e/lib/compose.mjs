@@ -10,7 +10,7 @@ import { stages } from './images.mjs';
 import { ROOT, temporaryFolder } from './process.mjs';
 
 export const FOLDER = 'deploy/compose';
-export const SCENARIOS = ['bff', 'google-session', 'login-microservices', 'password-and-popup', 'spa-tokens'];
+export const SCENARIOS = ['bff', 'google-session', 'login-microservices', 'mcp-server', 'password-and-popup', 'spa-tokens'];
 
 const read = (path) => readFileSync(join(ROOT, path), 'utf8');
 const VERSION = /^version = "(.*)"$/m.exec(read('Cargo.toml'))[1];

@@ -54,6 +54,20 @@ export async function startSpaProvider(...fronts) {
   return { issuer: provider.issuer, port: Number(new URL(provider.issuer).port), clientSecret: SECRET, stop: provider.close };
 }
 
+/** The same for clients of the MCP server at this address: they register themselves. */
+export async function startAgentProvider(resource) {
+  const { agentTokens } = await demoModule('provider.mjs');
+  return startDemoProvider(undefined, { clients: [], configuration: agentTokens(resource) });
+}
+
+/** Starts deploy/demo/notes.mjs. Resolves with {port, notes, requests, stop}; `requests` has {method, url, headers} of all requests. */
+export async function startDemoNotes() {
+  const { startNotes } = await demoModule('notes.mjs');
+  const requests = [];
+  const server = await startNotes({ port: 0, onRequest: ({ method, url, headers }) => requests.push({ method, url, headers }) });
+  return { port: server.port, notes: server.notes, requests, stop: server.close };
+}
+
 /**
  * A provider like Google: only its userinfo endpoint has claims about people, and its endpoints are on several hosts. `port` is the issuer's; `hosts` are all
  * hosts that the gateway must reach: {authority, port, cluster}.
