@@ -259,7 +259,7 @@ describe('a header with an underscore, which some servers read as another', () =
     assert.deepEqual(stage.application.requests, []);
   });
 
-  for (const scenario of ['bff', 'google-session', 'login-microservices', 'spa-tokens']) {
+  for (const scenario of ['bff', 'google-session', 'login-microservices', 'mcp-server', 'spa-tokens']) {
     it(`is refused by envoy/${scenario}.yaml`, () => {
       const options = managerOf(shipped(scenario).static_resources.listeners[0]).common_http_protocol_options;
       assert.equal(options.headers_with_underscores_action, 'REJECT_REQUEST');
