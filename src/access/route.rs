@@ -105,6 +105,11 @@ impl Match {
         self.calls.as_ref().map_or(Truth::True, |calls| calls.fits(call))
     }
 
+    /// Whether a request certainly calls something else than what the rule is for.
+    pub fn is_for_other_calls(&self, call: &Call) -> bool {
+        self.is_called(call) == Truth::False
+    }
+
     /// Whether every request that fits `other` certainly fits this one. Patterns are compared as texts only.
     pub(super) fn covers(&self, other: &Self) -> bool {
         if self.calls.is_some() && self.calls != other.calls {

@@ -167,6 +167,16 @@ ids! {
     NotNormalized = "not-normalized", Warning, "README.md#what-envoy-must-be-set-to";
     /// Headers may have `_` in their names.
     Underscores = "underscores", Warning, "README.md#what-envoy-must-be-set-to";
+    /// Nobody compares what a request says that it calls with its body.
+    McpMissing = "mcp-missing", Error, "docs/configuration.md#calls-to-mcp-servers";
+    /// What should compare it stands before the filter.
+    McpBefore = "mcp-before", Error, "docs/configuration.md#calls-to-mcp-servers";
+    /// A route to the server is taken without the comparison.
+    McpOff = "mcp-off", Error, "docs/configuration.md#calls-to-mcp-servers";
+    /// A body may call two things, of which one is compared.
+    McpShort = "mcp-short", Error, "docs/configuration.md#calls-to-mcp-servers";
+    /// Not everything that the header fields say is compared.
+    McpUnverified = "mcp-unverified", Warning, "docs/configuration.md#calls-to-mcp-servers";
     /// The client says its own address.
     PeerAddress = "peer-address", Warning, "docs/configuration.md#throttle";
     /// A balancer in front is not counted.

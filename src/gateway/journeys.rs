@@ -51,14 +51,19 @@ pub(super) fn from_the_start(scene: &mut Scene<'_>, mut visit: Visit) -> Step {
     conclude(scene, visit, journey)
 }
 
-/// The rule that applies to a request, with the policy that Envoy's route names, and what it calls at an MCP server.
+/// The rule that applies to a request, with the policy that Envoy's route names; what it calls at an MCP server, and why it is refused
+/// for that whoever sent it, if it is.
 ///
 /// # Errors
 /// If the policy is not known, or could be another one upstream.
 #[cfg(not(target_arch = "wasm32"))]
-pub(super) fn rule_of<'a>(settings: &'a Settings, world: &dyn World, visit: &Visit) -> Result<(Cow<'a, Rule>, Call), Failure> {
-    let (call, _) = called(settings, world, visit, visit.resource(settings));
-    judge::tightened(settings, world, visit, &call).map(|rule| (rule, call))
+pub(super) fn rule_of<'a>(
+    settings: &'a Settings,
+    world: &dyn World,
+    visit: &Visit,
+) -> Result<(Cow<'a, Rule>, Call, Option<Failure>), Failure> {
+    let (call, refused) = called(settings, world, visit, visit.resource(settings));
+    judge::tightened(settings, world, visit, &call).map(|rule| (rule, call, refused))
 }
 
 /// The next step after the reply to an HTTP call.

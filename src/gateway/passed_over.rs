@@ -1,8 +1,9 @@
 //! Which rules do not fit a request, and why: for people who look for the rule that decides. Whether something fits is asked of the
 //! rule itself; nothing is decided here. Only the command line uses it: it is not in the module.
 
-use std::fmt;
+use std::{fmt, ptr};
 
+use crate::access::mcp::call::Call;
 use crate::access::route::{Match, PathMatch, Rule, Rules, decoded};
 
 /// A rule that does not fit a request.
@@ -34,6 +35,11 @@ pub enum Mismatch {
         /// Why this path is not one of them, where people often think that it is.
         hint: Option<&'static str>,
     },
+    /// The rule is for certain calls to an MCP server alone, and the request calls something else, or nothing.
+    Calls {
+        /// The calls of the rule, as a phrase.
+        wanted: String,
+    },
 }
 
 impl fmt::Display for Mismatch {
@@ -41,6 +47,7 @@ impl fmt::Display for Mismatch {
         match self {
             Self::Host { wanted } => write!(formatter, "it is for the host {wanted}"),
             Self::Method { wanted } => write!(formatter, "it is for {}", wanted.join(", ")),
+            Self::Calls { wanted } => write!(formatter, "it is for other calls: {wanted}"),
             Self::Path { wanted, hint: None } => write!(formatter, "it is for {wanted}"),
             Self::Path { wanted, hint: Some(hint) } => write!(formatter, "it is for {wanted}: {hint}"),
         }
@@ -96,10 +103,11 @@ fn hint(matched: &PathMatch, path: &str) -> Option<&'static str> {
     begins.then_some("upper and lower case differ")
 }
 
-/// Everything of a rule that does not fit a request; nothing if the request fits. `host` is without port, `path` as [`decoded`].
-fn mismatches(matches: &Match, method: &str, host: &str, path: &str) -> Vec<Mismatch> {
+/// Everything of a rule that does not fit a request; nothing if the request fits, or may fit. `host` is without port, `path` as
+/// [`decoded`].
+fn mismatches(matches: &Match, (method, host, path): (&str, &str, &str), call: &Call) -> Vec<Mismatch> {
     let fits = |part: Match| part.fits(method, host, path);
-    let Match { host: of_host, methods: of_methods, path: of_path, calls: _ } = matches;
+    let Match { host: of_host, methods: of_methods, path: of_path, calls: of_calls } = matches;
     let mut all = Vec::new();
     if !fits(Match { path: of_path.clone(), ..Match::default() }) {
         all.push(Mismatch::Path { wanted: of_path.in_words(), hint: hint(of_path, path) });
@@ -109,6 +117,9 @@ fn mismatches(matches: &Match, method: &str, host: &str, path: &str) -> Vec<Mism
     }
     if let Some(wanted) = of_host.clone().filter(|_| !fits(Match { host: of_host.clone(), ..Match::default() })) {
         all.push(Mismatch::Host { wanted });
+    }
+    if let Some(calls) = of_calls.as_ref().filter(|_| matches.is_for_other_calls(call)) {
+        all.push(Mismatch::Calls { wanted: calls.in_words() });
     }
     all
 }
@@ -123,12 +134,16 @@ fn with_head(mut methods: Vec<String>) -> Vec<String> {
     methods
 }
 
-/// The rules before the one that decides, in their order; all of them if none fits. `host` is without port, and `path` as it came,
-/// without the query.
-pub fn passed_over(rules: &Rules, method: &str, host: &str, path: &str) -> Vec<PassedOver> {
+/// The rules before the one that decides and that are not for the request, in their order; all of them if none is. Of a request that
+/// does not say what it calls, those that it may fall under are not among them. `host` is without port, and `path` as it came, without
+/// the query.
+pub fn passed_over(rules: &Rules, (method, host, path): (&str, &str, &str), call: &Call) -> Vec<PassedOver> {
+    let (decides, possible) = rules.deciding(method, host, path, call);
     let path = decoded(path);
-    let before = rules.all().iter().take_while(|rule| !rule.matches.fits(method, host, &path));
-    let why = |rule: &Rule| PassedOver { rule: rule.name.to_string(), why: mismatches(&rule.matches, method, host, &path) };
+    let before = rules.all().iter().take_while(|rule| !ptr::eq(*rule, decides));
+    let before = before.filter(|rule| !possible.iter().any(|other| ptr::eq(*other, *rule)));
+    let why =
+        |rule: &Rule| PassedOver { rule: rule.name.to_string(), why: mismatches(&rule.matches, (method, host, &path), call) };
     before.map(why).collect()
 }
 
@@ -138,6 +153,8 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
+    use crate::access::mcp::call::Named;
+    use crate::access::mcp::calls::{Calls, Listed};
     use crate::access::requirement::Requirement;
     use crate::access::route::{Credentials, SharedCache, Unauthenticated};
     use crate::access::testing::{run, some_paths, some_pattern};
@@ -195,7 +212,7 @@ mod tests {
         };
         let rules = Rules::new(vec![rule("rules[0]", matches)], rule("default", Match::default()));
         let said = |method, host, path| {
-            let passed = passed_over(&rules, method, host, path);
+            let passed = passed_over(&rules, (method, host, path), &Call::Nothing);
             passed.iter().flat_map(|passed| &passed.why).map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(said("HEAD", "a.example", "/api/x"), Vec::<String>::new());
@@ -206,13 +223,34 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_for_other_calls_is_passed_over_and_one_that_an_unnamed_call_may_fall_under_is_not() {
+        let listed = |name: &str| vec![Listed { method: "tools/call".into(), name: Some(name.into()) }];
+        let calls = |name: &str| Calls { listed: listed(name), params: Vec::new() };
+        let of = |name: &str, pattern: &str| rule(name, Match { calls: Some(calls(pattern)), ..Match::default() });
+        let rules = Rules::new(vec![of("rules[0]", "read_*"), of("rules[1]", "delete_*")], rule("default", Match::default()));
+        let named = |name: &str| Named { method: "tools/call".into(), name: Some(name.into()), params: Vec::new() };
+        let (read, delete) = ("it is for other calls: tools/call of read_*", "it is for other calls: tools/call of delete_*");
+        for (call, expected) in [
+            (Call::Named(named("read_note")), vec![]),
+            (Call::Named(named("delete_note")), vec![read]),
+            (Call::Named(named("write_note")), vec![read, delete]),
+            (Call::Nothing, vec![read, delete]),
+            (Call::Any, vec![]),
+        ] {
+            let passed = passed_over(&rules, ("POST", "a.example", "/mcp"), &call);
+            let said: Vec<_> = passed.iter().flat_map(|passed| &passed.why).map(ToString::to_string).collect();
+            assert_eq!(said, expected, "{call:?}");
+        }
+    }
+
+    #[test]
     fn exactly_the_rules_before_the_one_that_decides_are_passed_over_and_each_for_something() {
         run(5_000, &((some_pattern(), some_pattern(), some_pattern()), select(some_paths())), |((one, two, three), asked)| {
             let patterns = [one, two, three];
             let named = |(number, pattern): (usize, &PathMatch)| rule(&number.to_string(), path(pattern.clone()));
             let all = patterns.iter().enumerate().map(named).collect();
             let rules = Rules::new(all, rule("default", Match::default()));
-            let passed = passed_over(&rules, "GET", "a.example", &asked);
+            let passed = passed_over(&rules, ("GET", "a.example", &asked), &Call::Nothing);
             let first = rules.find("GET", "a.example", &asked).name.parse().unwrap_or(patterns.len());
             prop_assert_eq!(passed.len(), first);
             prop_assert!(passed.iter().all(|passed| !passed.why.is_empty()));

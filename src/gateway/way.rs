@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use crate::access::mcp::call::Call;
 use crate::access::path;
 use crate::access::requirement::report::Report;
 use crate::access::requirement::test::{Case, Moment};
@@ -32,7 +33,9 @@ pub struct Way {
     pub path_is_plain: bool,
     /// Why it is turned away before anything else is looked at, and what the log says of that; `None` if it is not.
     pub turned_away: Option<(Reason, Option<String>)>,
-    /// The endpoint of ours that answers it, as the configuration names it.
+    /// The protected resource that it is for, by its identifier.
+    pub resource: Option<Rc<str>>,
+    /// The endpoint of ours that answers it, as the configuration names it; [`METADATA`] for the metadata of resources.
     pub endpoint: Option<&'static str>,
     /// Who is signed in, if the endpoint tells that.
     pub signed_in: Option<Who>,
@@ -40,13 +43,33 @@ pub struct Way {
     pub guarded: Option<Guarded>,
 }
 
+/// What stands for the metadata of resources among the names of endpoints: the part of the configuration that they are made of.
+pub const METADATA: &str = "resources";
+
+impl Way {
+    /// What decides, by its name in the configuration: an endpoint, the rule that an endpoint asks, or a rule. `None` if neither is
+    /// asked.
+    pub fn decides(&self) -> Option<String> {
+        match (self.endpoint, self.guarded.as_ref().map(|guarded| &guarded.rule.name)) {
+            (Some(METADATA), _) => Some(METADATA.to_owned()),
+            (Some(name), Some(rule)) => Some(format!("endpoints.{name}, by {rule}")),
+            (Some(name), None) => Some(format!("endpoints.{name}")),
+            (None, rule) => rule.map(ToString::to_string),
+        }
+    }
+}
+
 /// What the rules say of a request.
 #[derive(Debug)]
 pub struct Guarded {
-    /// The rules before the one that decides.
+    /// The rules before the one that decides that are not for this request.
     pub passed_over: Vec<PassedOver>,
-    /// The one that decides, with the policy of Envoy's route.
+    /// The one that decides, with the policy of Envoy's route. Several that the request may fall under are one here.
     pub rule: Rule,
+    /// How many rules that is.
+    pub together: usize,
+    /// What it calls at an MCP server, and why it is refused for that, if it is; `None` where no rule looks at calls.
+    pub call: Option<(Call, Option<Failure>)>,
     /// Who is asking.
     pub who: Who,
     /// How its condition stands with them; `None` if it has none, or nobody is known.
@@ -83,8 +106,11 @@ pub(super) fn way(scene: &mut Scene<'_>, request: Request, admitted: Result<Orig
     let settings = scene.settings;
     let origin = settings.origin(&request.authority).cloned();
     let path_is_plain = path::check(&request.path).is_ok();
+    let resource = origin.as_ref().and_then(|origin| settings.resources.find(origin, &request.path));
+    let resource = resource.map(|resource| Rc::clone(&resource.uri));
     let mut way = Way {
         request: Ok(request.clone()),
+        resource,
         origin,
         path_is_plain,
         turned_away: None,
@@ -92,7 +118,8 @@ pub(super) fn way(scene: &mut Scene<'_>, request: Request, admitted: Result<Orig
         signed_in: None,
         guarded: None,
     };
-    match (admitted, endpoint_at(settings, &request.path)) {
+    let endpoint = admitted.as_ref().ok().and_then(|origin| endpoint_at(settings, origin, &request.path));
+    match (admitted, endpoint) {
         (Err(why), _) => way.turned_away = Some(why),
         (Ok(origin), Some(endpoint)) => {
             way.endpoint = Some(endpoint);
@@ -111,8 +138,8 @@ pub(super) fn way(scene: &mut Scene<'_>, request: Request, admitted: Result<Orig
 
 /// The way of a request that cannot be read.
 pub(super) const fn unreadable(reason: Reason) -> Way {
-    let (origin, path_is_plain, endpoint, signed_in, guarded) = (None, false, None, None, None);
-    Way { request: Err(reason), origin, path_is_plain, turned_away: Some((reason, None)), endpoint, signed_in, guarded }
+    let (origin, path_is_plain, resource, endpoint, signed_in, guarded) = (None, false, None, None, None, None);
+    Way { request: Err(reason), origin, path_is_plain, turned_away: Some((reason, None)), resource, endpoint, signed_in, guarded }
 }
 
 /// The request as the journeys see it. Whatever could be waited for has been.
@@ -121,15 +148,18 @@ fn visit(scene: &Scene<'_>, request: Request, origin: Origin) -> Visit {
     Visit { keys_refreshed: true, ..visit }
 }
 
-/// What the rules say; `None` if the policy of the route is not known, so that they are not asked.
+/// What the rules say; `None` if they are not asked, because the policy of the route is not known, or the `Origin` is one whose pages
+/// may not call the resource.
 fn guarded(scene: &mut Scene<'_>, request: Request, origin: Origin) -> Option<Guarded> {
     let settings = scene.settings;
     let visit = visit(scene, request, origin);
-    let (rule, call) = rule_of(settings, scene.world, &visit).ok()?;
-    let rule = rule.into_owned();
-    let (method, host) = (&visit.request.method, visit.origin.host());
-    let passed_over = passed_over(&settings.rules, method, host, &visit.request.path);
     let resource = visit.resource(settings);
+    resource.is_none_or(|resource| resource.check_origin(&visit.origin, &visit.request.headers).is_ok()).then_some(())?;
+    let (rule, call, refused) = rule_of(settings, scene.world, &visit).ok()?;
+    let rule = rule.into_owned();
+    let (rules, method, host) = (&settings.rules, &visit.request.method, visit.origin.host());
+    let passed_over = passed_over(rules, (method, host, &visit.request.path), &call);
+    let together = rules.deciding(method, host, &visit.request.path, &call).1.len().saturating_add(1);
     let who = Who::from(who(scene, &visit, &rule, resource, &mut Vec::new()));
     let condition = match &who {
         Who::Known(verified) => {
@@ -139,11 +169,15 @@ fn guarded(scene: &mut Scene<'_>, request: Request, origin: Origin) -> Option<Gu
         }
         Who::Nobody(_) | Who::Waits(_) | Who::Asks(_) => None,
     };
-    Some(Guarded { passed_over, rule, who, condition })
+    let call = Some((call, refused)).filter(|(_, refused)| resource.is_some() && (settings.looks_at_calls || refused.is_some()));
+    Some(Guarded { passed_over, rule, together, call, who, condition })
 }
 
-/// The endpoint of ours with this path, by its name in the configuration.
-fn endpoint_at(settings: &Settings, path: &str) -> Option<&'static str> {
+/// The endpoint of ours at this address, by its name in the configuration.
+fn endpoint_at(settings: &Settings, origin: &Origin, path: &str) -> Option<&'static str> {
+    if settings.resources.well_known(origin, path).is_some() {
+        return Some(METADATA);
+    }
     let Endpoints {
         login,
         callback,

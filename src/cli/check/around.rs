@@ -8,6 +8,7 @@ mod filters;
 mod identity;
 mod logs;
 mod manager;
+mod mcp;
 mod redirects;
 mod routes;
 mod sockets;
@@ -33,6 +34,7 @@ pub(super) fn of_surroundings(plugin: &Plugin<'_>, written: &Value, settings: Op
             logs::of_logs(around.manager, settings, report);
             cors::of_cors(around, settings, report);
             identity::of_tokens(around, settings, report);
+            mcp::of_mcp(around, settings, report);
             routes::of_routes(around, settings, report);
             redirects::of_redirects(around, settings, report);
             waits::of_waits(around, settings, report);

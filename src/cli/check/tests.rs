@@ -1,3 +1,4 @@
+mod mcp;
 mod rules;
 mod same_words;
 mod store;

@@ -18,6 +18,7 @@ use crate::cli::gateway::{Place, gateways};
 use crate::cli::hidden::Hidden;
 use crate::cli::terminal::Trouble;
 use crate::config::settings::{PASSWORD, Settings};
+use crate::gateway::way::Way;
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 
@@ -94,11 +95,7 @@ impl Side {
         let way = told.way.as_ref();
         let guarded = way.and_then(|way| way.guarded.as_ref());
         let endpoint = way.and_then(|way| way.endpoint);
-        let decides = match (endpoint, guarded.map(|guarded| &guarded.rule.name)) {
-            (Some(endpoint), Some(rule)) => Some(format!("endpoints.{endpoint}, by {rule}")),
-            (Some(endpoint), None) => Some(format!("endpoints.{endpoint}")),
-            (None, rule) => rule.map(ToString::to_string),
-        };
+        let decides = way.and_then(Way::decides);
         let turned_away = way.and_then(|way| way.turned_away.as_ref()).map(|(reason, _)| reason.id());
         let by_envoy = match &told.passed {
             Passed::On(..) => None,

@@ -128,8 +128,8 @@ fn host_for_domains(table: &Node, authority: &str) -> String {
     }
 }
 
-/// The virtual host with the domain that fits best.
-fn host_of<'a>(hosts: &[VirtualHost<'a>], host: &str) -> Option<VirtualHost<'a>> {
+/// The virtual host with the domain that fits this host best.
+pub(crate) fn host_of<'a>(hosts: &[VirtualHost<'a>], host: &str) -> Option<VirtualHost<'a>> {
     let fits = hosts.iter().filter_map(|candidate| {
         let domains = field(candidate.node, "domains").map_or(&[][..], Node::elements);
         let best = domains.iter().filter_map(Node::text).filter_map(|domain| fit(&domain.to_ascii_lowercase(), host)).max()?;

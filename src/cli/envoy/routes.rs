@@ -49,6 +49,14 @@ impl<'a> VirtualHost<'a> {
         (first.1 == Takes::Certainly).then_some(first.0)
     }
 
+    /// The routes that may take a POST to this path: up to the first that certainly does.
+    pub(crate) fn routes_of_post(self, path: &str) -> impl Iterator<Item = Route<'a>> {
+        let takes = self.routes().map(|route| (route, route.takes(Asked { method: "POST", path })));
+        let may = takes.filter(|(_, takes)| *takes != Takes::Never);
+        let mut is_taken = false;
+        may.take_while(move |(_, takes)| !std::mem::replace(&mut is_taken, *takes == Takes::Certainly)).map(|(route, _)| route)
+    }
+
     /// What a filter of this name is told for the virtual host.
     pub(crate) fn settings_of(self, filter: &str) -> Option<&'a Node> {
         [self.node, self.table].into_iter().find_map(|level| own_settings(level, filter))

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::access::mcp::call::Call;
 use crate::access::requirement::report::{Holds, Joined, Report};
-use crate::access::route::{Credentials, Rule};
+use crate::access::route::Credentials;
 use crate::access::upstream::believed::{ACCESS_TOKEN, ID_TOKEN};
 use crate::cli::desk::answer::Answer;
 use crate::cli::desk::documents::told_upstream_token;
@@ -35,6 +36,10 @@ pub(crate) struct Account {
     pub(crate) origin: Option<String>,
     /// How the path can be read.
     path: Option<String>,
+    /// Which protected resource it is for, and what counts there.
+    pub(crate) resource: Option<String>,
+    /// What it calls at an MCP server.
+    calls: Option<String>,
     /// The rules that do not fit, each with why.
     pub(crate) passed_over: Vec<(String, Vec<String>)>,
     /// The name of the rule that decides, or the endpoint that answers.
@@ -78,7 +83,8 @@ pub(crate) fn account(desk: &Desk, question: &Question, told: &Told) -> Account 
     };
     let name = way.and_then(|way| way.endpoint);
     let at = way.and_then(|way| way.request.as_ref().ok()).map(|request| request.path.as_str());
-    let asked = name.zip(at).map(|(name, path)| endpoint(settings, name, path)).unwrap_or_default();
+    let address = way.and_then(|way| way.origin.as_ref()).zip(at);
+    let asked = name.zip(address).map(|(name, address)| endpoint(settings, name, address)).unwrap_or_default();
     let Endpoint { does, needs } = asked;
     let mut notes = told.notes.clone();
     if desk.passage.source == Source::Assumed {
@@ -93,16 +99,14 @@ pub(crate) fn account(desk: &Desk, question: &Question, told: &Told) -> Account 
         changes,
         origin: way.map(|way| origin(settings, way)),
         path: way.and_then(path),
+        resource: way.filter(|_| name.is_none()).and_then(|way| resource(settings, way)),
+        calls: guarded.and_then(|guarded| guarded.call.as_ref()).map(calls),
         passed_over: guarded.map(passed_over).unwrap_or_default(),
-        decides: match (name, guarded) {
-            (Some(name), Some(guarded)) => Some(format!("endpoints.{name}, by {}", guarded.rule.name)),
-            (Some(name), None) => Some(format!("endpoints.{name}")),
-            (None, guarded) => guarded.map(|guarded| guarded.rule.name.to_string()),
-        },
+        decides: way.and_then(Way::decides),
         rule: match (name, guarded) {
-            (Some(_), Some(guarded)) => Some(format!("{does}; the rule is for {}", rule(&guarded.rule))),
+            (Some(_), Some(guarded)) => Some(format!("{does}; the rule is for {}", rule(guarded))),
             (Some(_), None) => Some(format!("it is answered before any rule, and {does}")),
-            (None, guarded) => guarded.map(|guarded| rule(&guarded.rule)),
+            (None, guarded) => guarded.map(rule),
         },
         needs,
         route: told.route.as_ref().map(|of_route| route(&desk.file, of_route)),
@@ -150,17 +154,39 @@ fn passed_over(guarded: &Guarded) -> Vec<(String, Vec<String>)> {
     said.collect()
 }
 
-fn rule(rule: &Rule) -> String {
+/// The resource that a request is for, and what counts there.
+fn resource(settings: &Settings, way: &Way) -> Option<String> {
+    let uri = way.resource.as_ref()?;
+    let providers =
+        settings.resources.all().find(|resource| resource.uri == *uri).map(|resource| resource.providers.join(" or "));
+    let counts = format!("nothing but a bearer token for it counts there, of {}", providers.unwrap_or_default());
+    // Neither an endpoint nor a rule is asked then.
+    let refused = if way.guarded.is_none() && way.turned_away.is_none() { ", and no rule was asked" } else { "" };
+    Some(format!("{uri}; {counts}{refused}"))
+}
+
+fn calls((call, refused): &(Call, Option<Failure>)) -> String {
+    match refused {
+        Some(failure) => failed(failure),
+        None => call.says(),
+    }
+}
+
+fn rule(Guarded { rule, together, .. }: &Guarded) -> String {
+    if *together > 1 {
+        return format!("it may fall under each of these, and must meet them all; they ask for {}", rule.require.in_words());
+    }
     let matches = &rule.matches;
     let methods = matches.methods.as_ref().map(|methods| format!(", for {}", methods.join(", ")));
     let host = matches.host.as_ref().map(|host| format!(", at {host}"));
+    let calls = matches.calls.as_ref().map(|calls| format!(", for calls: {}", calls.in_words()));
     let credentials = match rule.credentials {
         Credentials::Any => "",
         Credentials::Session => ", by a session alone",
         Credentials::Bearer => ", by a bearer token alone",
     };
     let paths = if &*rule.name == "default" { "whatever no rule fits".to_owned() } else { matches.path.in_words() };
-    let narrower = [methods, host].into_iter().flatten().collect::<String>();
+    let narrower = [methods, host, calls].into_iter().flatten().collect::<String>();
     let token = rule.upstream_token.as_ref().map(|token| format!("; the application gets a token by {}", token.grant.member()));
     format!("{paths}{narrower}; it asks for {}{credentials}{}", rule.require.in_words(), token.unwrap_or_default())
 }
@@ -258,6 +284,8 @@ impl Account {
         self.changes.iter().for_each(|change| tell("", change));
         self.origin.iter().for_each(|origin| tell("origin", origin));
         self.path.iter().for_each(|path| tell("path", path));
+        self.resource.iter().for_each(|resource| tell("resource", resource));
+        self.calls.iter().for_each(|calls| tell("calls", calls));
         for (name, why) in &self.passed_over {
             tell("passed over", &format!("{name}: {}", why.join("; ")));
         }
@@ -297,6 +325,8 @@ impl Account {
             "changes": self.changes,
             "origin": self.origin,
             "path": self.path,
+            "resource": self.resource,
+            "calls": self.calls,
             "passed_over": passed.collect::<Value>(),
             "rule": self.decides.as_ref().map(|name| json!({"name": name, "says": self.rule})),
             "needs": self.needs,

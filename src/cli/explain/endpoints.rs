@@ -1,7 +1,10 @@
 //! What each endpoint of ours does, and what a request must bring for it, by the configuration. Whether a request brings it, the
 //! endpoint itself says by its answer.
 
+use crate::access::resources::WellKnown;
 use crate::config::settings::{ProviderSettings, Settings};
+use crate::gateway::way::METADATA;
+use crate::http::url::Origin;
 use crate::oidc::provider::ResponseMode;
 
 /// What an endpoint does, and what it needs, each as a part of a sentence.
@@ -18,10 +21,11 @@ const EVIDENCE: &str = "Sec-Fetch-Site: same-origin, or an Origin that is this o
 const NOT_UNSEEN: &str = "no script and no frame of a site that is neither this one nor trusted";
 const BEGUN_HERE: &str = "the cookie of the sign-in, which this browser got when it began (--session with a file)";
 
-/// The endpoint of this name in the configuration, at this path.
-pub(crate) fn endpoint(settings: &Settings, name: &str, path: &str) -> Endpoint {
+/// The endpoint of this name in the configuration, at this origin and path.
+pub(crate) fn endpoint(settings: &Settings, name: &str, (origin, path): (&Origin, &str)) -> Endpoint {
     let made = |does: String, needs: &[&str]| Endpoint { does, needs: needs.iter().map(|need| (*need).to_owned()).collect() };
     match name {
+        METADATA => metadata(settings, origin, path),
         "login" => {
             let posts = signing_in(settings).any(|provider| provider.oidc.response_mode == ResponseMode::FormPost);
             let does = format!("begins a sign-in at {}: a script gets the address, all others are redirected", whose(settings));
@@ -89,6 +93,22 @@ pub(crate) fn endpoint(settings: &Settings, name: &str, path: &str) -> Endpoint 
         ),
         _ => Endpoint::default(),
     }
+}
+
+/// What stands at an address that belongs to protected resources.
+fn metadata(settings: &Settings, origin: &Origin, path: &str) -> Endpoint {
+    let of_document = |document: &str| settings.resources.all().find(|resource| resource.document == document);
+    let does = match settings.resources.well_known(origin, path) {
+        Some(WellKnown::Metadata(document)) => {
+            let uri = of_document(document).map(|resource| &*resource.uri).unwrap_or_default();
+            format!("tells every client where it gets a token for {uri}, and for which scopes")
+        }
+        Some(WellKnown::AuthorizationServer(address)) => format!("redirects to {address}, for clients from before 2025-06-18"),
+        Some(WellKnown::Nothing) | None => {
+            return Endpoint { does: "answers 404, because no resource has its metadata here".to_owned(), needs: Vec::new() };
+        }
+    };
+    Endpoint { does, needs: vec!["GET, HEAD or OPTIONS; no cookie and no token is looked at".to_owned()] }
 }
 
 fn security_events(settings: &Settings) -> Endpoint {

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod endpoints;
+mod resources;
 mod routes;
 mod table;
 

@@ -48,6 +48,9 @@ fn rules() -> Vec<Value> {
         json!({"match": {"path_separated_prefix": "/files"}, "allow_in_path": ["%2F", ";"], "require": "authenticated", "unauthenticated": "redirect"}),
         json!({"match": {"path_separated_prefix": "/strong"}, "require": {"acr": ["gold"]}}),
         json!({"match": {"path_separated_prefix": "/fresh"}, "require": {"max_auth_age": "5m"}}),
+        json!({"match": {"path_separated_prefix": "/mcp", "mcp": {"tools": ["delete_*"]}}, "require": {"scope": ["write"]}}),
+        json!({"match": {"path_separated_prefix": "/mcp", "mcp": {"methods": ["tools/list"]}}, "require": "authenticated"}),
+        json!({"match": {"path_separated_prefix": "/mcp"}, "require": {"scope": ["read"], "mcp": {"scopes": {"tools/call": {"write_*": ["write"]}}}}}),
     ]
 }
 
@@ -64,6 +67,10 @@ fn configuration(number: usize) -> Value {
     let mut document = document();
     document["origins"] = json!(["https://app.example.com", "https://b.example.com"]);
     document["providers"][0]["bearer"] = json!({"audiences": ["api"]});
+    document["resources"] = json!([{
+        "path": "/mcp", "scopes": ["read"], "body_checked_by": "server", "allowed_origins": ["https://pages.example"],
+        "authorization_server_metadata": "redirect", "older_versions": if number % 3 == 1 { "refuse" } else { "allow" },
+    }]);
     document["session"]["claims"] = json!(["status", "level"]);
     document["rules"] = Value::Array(rules);
     // Only what is hidden by an earlier rule, and so refused, is removed: any other refusal would be a mistake of this test.
@@ -90,8 +97,15 @@ fn people() -> Vec<Value> {
         json!({"sub": "dave", "status": "active", "email": "dave@example.com", "email_verified": false}),
         json!({"sub": "erin", "groups": "staff", "acr": "gold", "auth_time": BEGINNING.seconds() - 60}),
         json!({"sub": "frank", "scope": "read write", "level": 1, "auth_time": 1}),
+        json!({"sub": "gina", "scope": "read"}),
+        // These tokens are for one service alone.
+        json!({"sub": "heidi", "scope": "read write", "aud": "https://app.example.com/mcp"}),
+        json!({"sub": "ivan", "scope": "read write", "aud": "api", "groups": ["staff"]}),
     ]
 }
+
+/// For whom a token is of which nothing else is said, and of which the command says nothing either.
+const EVERYWHERE: [&str; 3] = ["api", "https://app.example.com/mcp", "https://b.example.com/mcp"];
 
 /// Who sends a request: nobody, or one of [`people`] in one of two ways.
 type Sender = Option<(usize, By)>;
@@ -117,7 +131,7 @@ impl Filter {
                 }
                 // Nobody sends a session as a bearer token here.
                 By::Token | By::SessionToken => {
-                    let mut all = json!({"iss": ISSUER, "aud": "api", "exp": stage.worker.world.now.seconds() + 300});
+                    let mut all = json!({"iss": ISSUER, "aud": EVERYWHERE, "exp": stage.worker.world.now.seconds() + 300});
                     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
                     let (key, algorithm, kid) = stage.provider.signs;
                     ("authorization", format!("Bearer {}", key.token(algorithm, &json!({"kid": kid}), &all)))
@@ -144,6 +158,50 @@ impl Filter {
 }
 
 fn questions() -> impl Strategy<Value = Question> {
+    prop_oneof![3 => usual_questions(), 1 => questions_of_agents()]
+}
+
+/// Requests for the resource, for what is beside it, and for its metadata.
+fn questions_of_agents() -> impl Strategy<Value = Question> {
+    let method = select(vec!["POST", "POST", "POST", "POST", "GET", "DELETE", "OPTIONS"]);
+    let host = select(vec!["app.example.com", "app.example.com", "b.example.com", "evil.example"]);
+    let path = prop_oneof![
+        4 => select(vec!["/mcp", "/mcp", "/mcp", "/mcp/", "/mcp/x"]),
+        1 => select(vec!["/mcpx", "/MCP", "/mcp;x", "/%6dcp", "/mcp?access_token=x"]),
+        1 => select(vec![
+            "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp",
+            "/.well-known/oauth-protected-resource/other", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration",
+        ]),
+    ];
+    let new = ("mcp-protocol-version", "2026-07-28");
+    let call = ("mcp-method", "tools/call");
+    let fields = select(vec![
+        vec![new, call, ("mcp-name", "delete_note")],
+        vec![new, call, ("mcp-name", "write_note")],
+        vec![new, call, ("mcp-name", "read_note")],
+        vec![new, ("mcp-method", "tools/list")],
+        vec![new, call],
+        vec![new],
+        vec![("mcp-protocol-version", "2025-11-25"), call, ("mcp-name", "read_note")],
+        vec![],
+    ]);
+    let origin = select(vec![
+        None,
+        None,
+        None,
+        Some("https://app.example.com"),
+        Some("https://pages.example"),
+        Some("https://evil.example"),
+    ]);
+    (method, host, path, fields, origin).prop_map(|(method, host, path, fields, origin)| {
+        let headers = fields.into_iter().chain(origin.map(|origin| ("origin", origin)));
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let target = Target { scheme: "https", authority: host.into(), target: path.into(), fragment: None };
+        Question { method: method.into(), target, headers }
+    })
+}
+
+fn usual_questions() -> impl Strategy<Value = Question> {
     let method = prop_oneof![16 => select(vec!["GET", "GET", "GET", "HEAD", "POST", "DELETE", "OPTIONS"]), 1 => select(vec!["get", "PURGE", "M-SEARCH"])];
     let host = prop_oneof![
         19 => select(vec!["app.example.com", "app.example.com", "b.example.com"]),
@@ -188,8 +246,10 @@ fn questions() -> impl Strategy<Value = Question> {
 }
 
 fn senders() -> impl Strategy<Value = Sender> {
-    let by = any::<bool>().prop_map(|token| if token { By::Token } else { By::Session });
-    prop_oneof![1 => Just(None), 3 => (0..people().len(), by).prop_map(Some)]
+    // Nobody could sign in with the audience of a token.
+    let by = |person: usize, token: bool| if token || people()[person].get("aud").is_some() { By::Token } else { By::Session };
+    let somebody = (0..people().len(), any::<bool>()).prop_map(move |(person, token)| Some((person, by(person, token))));
+    prop_oneof![1 => Just(None), 3 => somebody]
 }
 
 #[test]
@@ -203,6 +263,7 @@ fn explain_and_the_filters_gateway_agree_on_two_thousand_requests_and_senders() 
     };
     let desks: Vec<_> = documents.iter().map(|document| RefCell::new(desk(document))).collect();
     let names = RefCell::new(BTreeMap::<String, u32>::new());
+    let kinds = RefCell::new(BTreeMap::<(bool, bool), u32>::new());
     run(&(numbers, senders(), questions()), |(number, sender, question)| {
         let mut filters = filters.borrow_mut();
         let key = (number, sender.map(|(person, by)| (person, by == By::Token)));
@@ -225,9 +286,14 @@ fn explain_and_the_filters_gateway_agree_on_two_thousand_requests_and_senders() 
         if let Some(guarded) = &way.guarded {
             prop_assert_eq!(step.note.rule.as_deref(), account.decides.as_deref());
             let before = account.passed_over.iter().map(|(name, why)| (name.clone(), !why.is_empty())).collect::<Vec<_>>();
-            let decides = account.decides.as_deref().unwrap();
-            let count = desk.settings().rules.all().iter().take_while(|rule| &*rule.name != decides).count();
-            prop_assert_eq!(before, (0..count).map(|index| (format!("rules[{index}]"), true)).collect::<Vec<_>>());
+            let decides: Vec<_> = account.decides.as_deref().unwrap().split(", ").collect();
+            prop_assert_eq!(decides.len(), guarded.together);
+            *kinds.borrow_mut().entry((guarded.call.is_some(), decides.len() > 1)).or_default() += 1;
+            let count = desk.settings().rules.all().iter().take_while(|rule| Some(&&*rule.name) != decides.last()).count();
+            let others = (0..count).map(|index| format!("rules[{index}]")).filter(|name| !decides.contains(&name.as_str()));
+            prop_assert_eq!(before, others.map(|name| (name, true)).collect::<Vec<_>>());
+            let for_resource = desk.settings().resources.find(way.origin.as_ref().unwrap(), &way.request.as_ref().unwrap().path);
+            prop_assert_eq!(account.resource.is_some(), for_resource.is_some());
             if let Some(report) = &guarded.condition {
                 right(report)?;
                 words_fit(report, &told.answer)?;
@@ -246,6 +312,9 @@ fn explain_and_the_filters_gateway_agree_on_two_thousand_requests_and_senders() 
     for (name, least) in [("allowed", 500), ("denied", 500), ("sign_in", 80), ("answered", 10)] {
         assert!(names.get(name).is_some_and(|count| *count >= least), "{names:?}");
     }
+    // The rules were asked what a request calls, and several of them together.
+    let kinds = kinds.into_inner();
+    assert!([(true, false), (true, true)].iter().all(|kind| kinds.get(kind).is_some_and(|count| *count >= 30)), "{kinds:?}");
 }
 
 fn same_answer(step: &Step, told: &Told) -> Result<(), TestCaseError> {
@@ -280,7 +349,7 @@ fn right(report: &Report) -> Result<(), TestCaseError> {
 
 /// What the words call met is met.
 fn words_fit(report: &Report, answer: &Answer) -> Result<(), TestCaseError> {
-    let of_the_request = [Reason::CrossSite, Reason::TokenAmbiguous];
+    let of_the_request = [Reason::CrossSite, Reason::TokenAmbiguous, Reason::McpFieldsInvalid, Reason::McpVersionRefused];
     let refused_before = answer.reason().is_some_and(|reason| of_the_request.contains(&reason));
     if !refused_before {
         prop_assert_eq!(answer.is_let_through(), report.holds == Holds::Yes, "{:?} {:?}", answer, report);
