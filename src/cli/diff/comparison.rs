@@ -1,9 +1,10 @@
 //! Asks two configurations the same: every request about nobody and about somebody, and one request of each kind about everybody
 //! who matters to the rules that decide it. Which requests and people these are, others say.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+use crate::access::resources::BodyChecker;
 use crate::cli::cases::case::Case;
 use crate::cli::desk::target::Question;
 use crate::cli::desk::who::{Somebody, Who};
@@ -57,7 +58,12 @@ impl Comparison {
         notes.extend(unasked.iter().map(|name| {
             format!("{name} differs, which says who may end the sessions of others: that is not compared, so look at it")
         }));
-        let (unasked, crowd) = (!unasked.is_empty(), Crowd::new(&settings, sources));
+        let is_checked_otherwise = checked_by(&settings[0]) != checked_by(&settings[1]);
+        if is_checked_otherwise {
+            let sentence = "body_checked_by differs, which says who compares what requests say that they call with their bodies: that is not compared, so look at it";
+            notes.push(sentence.to_owned());
+        }
+        let (unasked, crowd) = (!unasked.is_empty() || is_checked_otherwise, Crowd::new(&settings, sources));
         Self { crowd, sides, changes: Changes::default(), asked: 0, notes, unasked }
     }
 
@@ -170,6 +176,12 @@ impl Comparison {
     fn tell(&mut self, request: &str, case: Option<&str>, asker: &Asker, [old, new]: &Heards) {
         self.changes.add(Change::between(request, case, asker, [&old.outcome, &new.outcome]));
     }
+}
+
+/// Who compares header fields with bodies, for each resource that is there.
+fn checked_by(side: &[&Settings]) -> BTreeMap<Rc<str>, Option<BodyChecker>> {
+    let all = side.iter().flat_map(|settings| settings.resources.all());
+    all.map(|resource| (Rc::clone(&resource.uri), resource.body_checked_by)).collect()
 }
 
 /// What differs of the settings that say who may end the sessions of others. What they decide depends on bodies, and no question has

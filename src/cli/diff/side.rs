@@ -1,12 +1,15 @@
 //! One of the two configurations: its gateways, and how they are asked. A person of both gets the credential that this one gives.
 //! What is compared is not known here.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::access::requirement::Requirement;
 use crate::access::requirement::condition::Condition;
+use crate::access::resources::WellKnown;
 use crate::cli::desk::Desk;
 use crate::cli::desk::target::Question;
 use crate::cli::desk::who::{By, SOMEBODY, Somebody, Who};
@@ -18,7 +21,8 @@ use crate::cli::gateway::{Place, gateways};
 use crate::cli::hidden::Hidden;
 use crate::cli::terminal::Trouble;
 use crate::config::settings::{PASSWORD, Settings};
-use crate::gateway::way::Way;
+use crate::gateway::way::{METADATA, Way};
+use crate::words::json::object;
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 
@@ -101,13 +105,29 @@ impl Side {
             Passed::On(..) => None,
             Passed::Answered { status, .. } => Some(*status),
         };
-        let decided = format!("{position} {decides:?} {turned_away:?} {by_envoy:?}");
+        let resource = way.and_then(|way| way.resource.as_ref());
+        let decided = format!("{position} {decides:?} {turned_away:?} {by_envoy:?} {resource:?}");
         let condition = guarded.and_then(|guarded| match &guarded.rule.require {
             Requirement::Public | Requirement::Authenticated => None,
             Requirement::When(condition) => Some(condition.clone()),
         });
-        let outcome = Outcome::new(desk.settings(), question, came_with, endpoint, &told.answer, decides);
+        let mut outcome = Outcome::new(desk.settings(), question, came_with, endpoint, &told.answer, decides);
+        if endpoint == Some(METADATA) && outcome.status == Some(200) {
+            outcome.details = way.map(|way| metadata(desk.settings(), way)).unwrap_or_default();
+        }
         Heard { outcome, decided, condition }
+    }
+}
+
+/// The members of the metadata of a resource, which stand at the address of a request.
+fn metadata(settings: &Settings, way: &Way) -> BTreeMap<String, String> {
+    let (Some(origin), Ok(request)) = (&way.origin, &way.request) else { return BTreeMap::new() };
+    match settings.resources.well_known(origin, &request.path) {
+        Some(WellKnown::Metadata(document)) => {
+            let members = object(document.as_bytes()).unwrap_or_default();
+            members.into_iter().map(|(name, value)| (name, value.to_string())).collect()
+        }
+        Some(WellKnown::AuthorizationServer(_) | WellKnown::Nothing) | None => BTreeMap::new(),
     }
 }
 

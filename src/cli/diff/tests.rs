@@ -1,5 +1,6 @@
 //! The comparison of two configurations, as somebody would use it: what changed is told, what did not is not.
 
+mod agents;
 mod agreement;
 mod command;
 

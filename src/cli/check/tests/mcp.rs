@@ -28,7 +28,8 @@ fn every_route_that_takes_a_call_in_any_spelling_of_its_path_must_refuse_what_it
         assert!(good.contains(old), "{old}");
         good.replace(old, new)
     };
-    let without_rest = good.split(REST).next().unwrap().to_owned() + "  clusters:" + good.split("  clusters:").nth(1).unwrap();
+    let (before, behind) = good.split_once("\n  clusters:\n").unwrap();
+    let without_rest = format!("{}  clusters:\n{behind}", before.split(REST).next().unwrap());
     let config_of_all = "{disabled: false, config: {traffic_mode: REJECT_NO_MCP, reject_duplicate_keys: true}}";
     for (text, expected) in [
         (good.clone(), &[][..]),

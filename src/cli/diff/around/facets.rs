@@ -189,11 +189,13 @@ pub(crate) fn token_facets(conditions: &[&Condition], accepted: &BTreeSet<String
         facets.push(Facet { choices, good });
     }
     let mut sets: Vec<Vec<Value>> = accepted.iter().map(|audience| vec![Value::from(audience.as_str())]).collect();
-    let first: Vec<Value> = sets.first().cloned().unwrap_or_default();
-    for audience in named.audiences.all.iter().filter(|audience| !first.contains(audience)) {
-        sets.push(first.iter().cloned().chain([audience.clone()]).collect());
+    // A token that is for every resource is for each.
+    let everywhere: Vec<Value> = sets.concat();
+    for audience in named.audiences.all.iter().filter(|audience| !everywhere.contains(audience)) {
+        sets.push(everywhere.iter().cloned().chain([audience.clone()]).collect());
     }
-    sets.push(first.into_iter().chain(named.audiences.wanted).collect());
+    sets.push(vec![json!(SOMETHING_ELSE)]);
+    sets.push(everywhere.into_iter().chain(named.audiences.wanted).collect());
     let choices: Vec<_> = sets.into_iter().map(|set| one("aud", Some(Value::from(set)))).collect();
     let good = choices.len().saturating_sub(1);
     facets.push(Facet { choices, good });

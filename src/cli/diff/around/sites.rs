@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::access::path::Spelling;
+use crate::access::resources::{AUTHORIZATION_SERVER_METADATA, METADATA};
 use crate::access::route::PathMatch;
 use crate::cli::desk::target::{Question, Target};
+use crate::cli::diff::around::calls::{Fields, calls};
 use crate::cli::diff::around::paths::{Path, paths};
 use crate::cli::diff::around::sources::Both;
 use crate::cli::explain::navigation;
@@ -38,6 +40,8 @@ pub(crate) enum Form {
     Script,
     /// A script of this origin sends it.
     From(String),
+    /// A program sends it that says by these header fields what it calls at an MCP server.
+    Calls(Fields),
 }
 
 impl Site {
@@ -53,6 +57,7 @@ impl Site {
             Form::From(origin) => {
                 vec![("sec-fetch-site".to_owned(), "cross-site".to_owned()), ("origin".to_owned(), origin.clone())]
             }
+            Form::Calls(fields) => fields.clone(),
         };
         headers.extend(further.iter().cloned());
         Ok(Question { method: self.method.clone(), target, headers })
@@ -64,6 +69,10 @@ impl Site {
             Form::Page => ", opened as a page".to_owned(),
             Form::Script => String::new(),
             Form::From(origin) => format!(", from a page of {origin}"),
+            Form::Calls(fields) => {
+                let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                format!(", with {}", fields.join(", "))
+            }
         };
         let policy = self.policy.as_ref().map(|policy| format!(", with the policy {policy}")).unwrap_or_default();
         format!("{} {}{}{form}{policy}", self.method, self.origin, self.path)
@@ -80,13 +89,16 @@ pub(crate) struct Sites {
 }
 
 /// What the requests are made of.
-struct Parts {
+struct Parts<'a> {
+    settings: Vec<&'a Settings>,
     origins: Vec<String>,
     trusted: Vec<String>,
     /// Methods that some rule names, and two that browsers send.
     methods: Vec<String>,
     other_method: String,
     policies: Vec<String>,
+    /// The calls to MCP servers that rules tell apart.
+    calls: Vec<Fields>,
 }
 
 /// The requests around the edges of both configurations, `most` at most; with `unlike`, their Envoys differ in what they make of paths.
@@ -101,9 +113,8 @@ pub(crate) fn sites(sides: &Both<Vec<&Settings>>, unlike: bool, most: usize) -> 
         answered(&settings.endpoints).into_iter().chain(of_each)
     });
     let mut patterns = Vec::new();
-    for pattern in
-        rules().map(|rule| rule.matches.path.clone()).chain(endpoints.filter(|path| !path.is_empty()).map(PathMatch::Exact))
-    {
+    let endpoints = endpoints.filter(|path| !path.is_empty()).map(PathMatch::Exact);
+    for pattern in rules().map(|rule| rule.matches.path.clone()).chain(endpoints).chain(all().flat_map(of_resources)) {
         if !patterns.contains(&pattern) {
             patterns.push(pattern);
         }
@@ -112,8 +123,23 @@ pub(crate) fn sites(sides: &Both<Vec<&Settings>>, unlike: bool, most: usize) -> 
     let is_allowed = |spelling: &Spelling| rules().any(|rule| rule.allow_in_path.contains(spelling));
     let spellings: Vec<_> = Spelling::ALL.into_iter().filter(is_allowed).collect();
     let (paths, every_kind) = paths(&patterns, &spellings, unlike);
-    let (all, left_out) = Parts::of(sides, unlike).with(&paths, most);
-    Sites { all, left_out, every_kind }
+    let (calls, every_call) = calls(sides);
+    let (all, left_out) = Parts::of(sides, calls, unlike).with(&paths, most);
+    Sites { all, left_out, every_kind: every_kind && every_call }
+}
+
+/// The paths of protected resources, and the addresses of their metadata.
+fn of_resources(settings: &Settings) -> Vec<PathMatch> {
+    let metadata = [METADATA, AUTHORIZATION_SERVER_METADATA].map(str::to_owned);
+    let mut all = Vec::new();
+    for resource in settings.resources.all() {
+        all.push(PathMatch::SeparatedPrefix(resource.path.clone()));
+        let of_this =
+            [METADATA, AUTHORIZATION_SERVER_METADATA].map(|beginning| PathMatch::Exact([beginning, &resource.path].concat()));
+        all.extend(of_this);
+        all.extend(metadata.clone().map(PathMatch::SeparatedPrefix));
+    }
+    all.into_iter().map(|pattern| if pattern.literal().is_empty() { PathMatch::Any } else { pattern }).collect()
 }
 
 /// The paths that Accredit answers itself.
@@ -147,13 +173,15 @@ fn add(all: &mut Vec<String>, further: impl IntoIterator<Item = String>) {
     });
 }
 
-impl Parts {
-    fn of(sides: &Both<Vec<&Settings>>, unlike: bool) -> Self {
+impl<'a> Parts<'a> {
+    fn of(sides: &Both<Vec<&'a Settings>>, calls: Vec<Fields>, unlike: bool) -> Self {
         let (mut origins, mut trusted, mut policies) = (Vec::new(), Vec::new(), Vec::new());
         let mut named = vec!["GET".to_owned(), "POST".to_owned()];
         for settings in sides.iter().flatten() {
             add(&mut origins, settings.origins.iter().map(ToString::to_string));
             add(&mut trusted, settings.listed_origins().iter().map(ToString::to_string));
+            let calling = settings.resources.all().flat_map(|resource| &resource.allowed_origins);
+            add(&mut trusted, calling.map(ToString::to_string));
             add(&mut named, settings.rules.all().iter().flat_map(|rule| rule.matches.methods.iter().flatten().cloned()));
             if settings.route_policies.is_some() {
                 add(&mut policies, settings.policies.iter().map(|(name, _)| name.clone()));
@@ -166,7 +194,17 @@ impl Parts {
         }
         trusted.push(STRANGER.to_owned());
         let other_method = OTHER_METHODS.iter().find(|method| named.iter().all(|named| named != *method));
-        Self { origins, trusted, policies, other_method: other_method.copied().unwrap_or("UNLINK").to_owned(), methods: named }
+        let other_method = other_method.copied().unwrap_or("UNLINK").to_owned();
+        let settings = sides.iter().flatten().copied().collect();
+        Self { settings, origins, trusted, policies, calls, other_method, methods: named }
+    }
+
+    /// Whether this is a path of a protected resource in one of the configurations.
+    fn is_of_resource(&self, origin: &str, path: &str) -> bool {
+        self.settings.iter().any(|settings| {
+            let origin = settings.origins.iter().find(|other| other.to_string() == origin);
+            origin.is_some_and(|origin| settings.resources.find(origin, path).is_some())
+        })
     }
 
     /// The requests, the most telling first, `most` at most; and how many are left out.
@@ -201,11 +239,14 @@ impl Parts {
         let mut forms = vec![("GET".to_owned(), Form::Page, None)];
         let named = self.methods.iter().chain([&self.other_method]);
         forms.extend(named.map(|method| (method.clone(), Form::Script, None)));
+        let calls: &[Fields] = if self.is_of_resource(origin, &path.text) { &self.calls } else { &[] };
+        forms.extend(calls.iter().map(|fields| ("POST".to_owned(), Form::Calls(fields.clone()), None)));
         if path.rank == 0 {
             let elsewhere = self.trusted.iter().filter(|trusted| *trusted != origin);
             forms.extend(elsewhere.map(|trusted| ("POST".to_owned(), Form::From(trusted.clone()), None)));
             for policy in &self.policies {
                 forms.push(("GET".to_owned(), Form::Page, Some(policy.clone())));
+                forms.extend(calls.iter().map(|fields| ("POST".to_owned(), Form::Calls(fields.clone()), Some(policy.clone()))));
                 let methods: BTreeSet<_> = self.methods.iter().collect();
                 forms.extend(methods.into_iter().map(|method| (method.clone(), Form::Script, Some(policy.clone()))));
             }

@@ -160,15 +160,25 @@ fn asker() -> impl Strategy<Value = Asker> {
 
 #[test]
 fn where_nothing_is_said_to_change_both_configurations_agree_on_requests_and_people_that_are_made_up() {
-    let pairs = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(PAIRS);
+    let documents = pair().prop_map(|(old, new)| (document(&old), document(&new)));
+    agree(PAIRS, documents, (question(), asker()));
+}
+
+/// Compares pairs of configurations, and of those that are said to be the same asks both about requests and people.
+pub(super) fn agree(
+    pairs: u32,
+    documents: impl Strategy<Value = (Value, Value)>,
+    asked: impl Strategy<Value = (Question, Asker)>,
+) {
+    let pairs = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(pairs);
     let config = Config { cases: pairs, failure_persistence: None, max_global_rejects: u32::MAX, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let loads = |rules: &[Value]| config::load(document(rules).to_string().as_bytes(), &|_| None).is_ok();
-    let pairs_that_load = pair().prop_filter("refused", move |(old, new)| old != new && loads(old) && loads(new));
+    let loads = |document: &Value| config::load(document.to_string().as_bytes(), &|_| None).is_ok();
+    let pairs_that_load = documents.prop_filter("refused", move |(old, new)| old != new && loads(old) && loads(new));
     let silent = Cell::new(0_u32);
-    let inputs = (pairs_that_load, vec((question(), asker()), REQUESTS));
+    let inputs = (pairs_that_load, vec(asked, REQUESTS));
     let ended = runner.run(&inputs, |((old, new), asked)| {
-        let mut comparison = comparison(&document(&old), &document(&new));
+        let mut comparison = comparison(&old, &new);
         comparison.ask_around(Limits::USUAL);
         prop_assert_eq!(&comparison.notes, &Vec::<String>::new());
         if !comparison.changes.is_empty() {

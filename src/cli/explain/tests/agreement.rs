@@ -28,7 +28,7 @@ use crate::step::event::Event;
 use crate::words::reason::Reason;
 
 /// How many requests are made up.
-const REQUESTS: u32 = 2_000;
+const REQUESTS: u32 = 3_000;
 
 /// Rules, of which each configuration has some, in another order.
 fn rules() -> Vec<Value> {
@@ -253,7 +253,7 @@ fn senders() -> impl Strategy<Value = Sender> {
 }
 
 #[test]
-fn explain_and_the_filters_gateway_agree_on_two_thousand_requests_and_senders() {
+fn explain_and_the_filters_gateway_agree_on_three_thousand_requests_and_senders() {
     let numbers = 0..8_usize;
     let documents: Vec<_> = numbers.clone().map(configuration).collect();
     let filters = RefCell::new(BTreeMap::new());
