@@ -35,7 +35,7 @@ pub struct Way {
     pub turned_away: Option<(Reason, Option<String>)>,
     /// The protected resource that it is for, by its identifier.
     pub resource: Option<Rc<str>>,
-    /// The endpoint of ours that answers it, as the configuration names it; [`METADATA`] for the metadata of resources.
+    /// The endpoint of ours that answers it, as the configuration names it; [`RESOURCES`] for the metadata of resources.
     pub endpoint: Option<&'static str>,
     /// Who is signed in, if the endpoint tells that.
     pub signed_in: Option<Who>,
@@ -44,14 +44,14 @@ pub struct Way {
 }
 
 /// What stands for the metadata of resources among the names of endpoints: the part of the configuration that they are made of.
-pub const METADATA: &str = "resources";
+pub const RESOURCES: &str = "resources";
 
 impl Way {
     /// What decides, by its name in the configuration: an endpoint, the rule that an endpoint asks, or a rule. `None` if neither is
     /// asked.
     pub fn decides(&self) -> Option<String> {
         match (self.endpoint, self.guarded.as_ref().map(|guarded| &guarded.rule.name)) {
-            (Some(METADATA), _) => Some(METADATA.to_owned()),
+            (Some(RESOURCES), _) => Some(RESOURCES.to_owned()),
             (Some(name), Some(rule)) => Some(format!("endpoints.{name}, by {rule}")),
             (Some(name), None) => Some(format!("endpoints.{name}")),
             (None, rule) => rule.map(ToString::to_string),
@@ -176,7 +176,7 @@ fn guarded(scene: &mut Scene<'_>, request: Request, origin: Origin) -> Option<Gu
 /// The endpoint of ours at this address, by its name in the configuration.
 fn endpoint_at(settings: &Settings, origin: &Origin, path: &str) -> Option<&'static str> {
     if settings.resources.well_known(origin, path).is_some() {
-        return Some(METADATA);
+        return Some(RESOURCES);
     }
     let Endpoints {
         login,

@@ -157,3 +157,29 @@ fn the_policy_of_a_route_in_the_file_counts_unless_the_case_names_another_or_non
     let (told, ended) = Folder::with("routes", cases, &file).tested(Form::Words);
     assert!(matches!(ended, Ok(Outcome::Fine)), "{told} {ended:?}");
 }
+
+#[test]
+fn a_case_can_say_what_it_calls_at_an_mcp_server() {
+    let configuration = [
+        ("/providers/0/bearer", json!({})),
+        ("/resources", json!([{"path": "/mcp", "scopes": ["read"], "body_checked_by": "server"}])),
+        (
+            "/rules",
+            json!([
+                {"match": {"path_separated_prefix": "/mcp", "mcp": {"tools": ["delete_*"]}}, "require": {"scope": ["delete"]}},
+                {"match": {"path_separated_prefix": "/mcp"}, "require": {"scope": ["read"]}},
+            ]),
+        ),
+    ];
+    let configuration = configuration.into_iter().fold(document(), |document, (at, value)| changed(document, at, value));
+    let case = |name: &str, expect: &str| {
+        format!(
+            "- request: POST https://app.example.com/mcp\n  headers: {{mcp-protocol-version: '2026-07-28', mcp-method: tools/call, mcp-name: {name}}}\n  \
+             claims: {{sub: robot, scope: read}}\n  bearer: true\n  expect: {expect}\n"
+        )
+    };
+    let read = case("read_note", "{answer: allowed, rule: 'rules[1]'}");
+    let delete = case("delete_note", "{status: 403, reason: scope_missing, rule: 'rules[0]'}");
+    let (told, ended) = Folder::with("calls", &format!("cases:\n{read}{delete}"), &configuration).tested(Form::Words);
+    assert!(matches!(ended, Ok(Outcome::Fine)), "{told} {ended:?}");
+}

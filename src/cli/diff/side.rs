@@ -21,7 +21,7 @@ use crate::cli::gateway::{Place, gateways};
 use crate::cli::hidden::Hidden;
 use crate::cli::terminal::Trouble;
 use crate::config::settings::{PASSWORD, Settings};
-use crate::gateway::way::{METADATA, Way};
+use crate::gateway::way::{RESOURCES, Way};
 use crate::words::json::object;
 use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
@@ -112,7 +112,7 @@ impl Side {
             Requirement::When(condition) => Some(condition.clone()),
         });
         let mut outcome = Outcome::new(desk.settings(), question, came_with, endpoint, &told.answer, decides);
-        if endpoint == Some(METADATA) && outcome.status == Some(200) {
+        if endpoint == Some(RESOURCES) && outcome.status == Some(200) {
             outcome.details = way.map(|way| metadata(desk.settings(), way)).unwrap_or_default();
         }
         Heard { outcome, decided, condition }

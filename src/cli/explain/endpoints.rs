@@ -3,7 +3,7 @@
 
 use crate::access::resources::WellKnown;
 use crate::config::settings::{ProviderSettings, Settings};
-use crate::gateway::way::METADATA;
+use crate::gateway::way::RESOURCES;
 use crate::http::url::Origin;
 use crate::oidc::provider::ResponseMode;
 
@@ -25,7 +25,7 @@ const BEGUN_HERE: &str = "the cookie of the sign-in, which this browser got when
 pub(crate) fn endpoint(settings: &Settings, name: &str, (origin, path): (&Origin, &str)) -> Endpoint {
     let made = |does: String, needs: &[&str]| Endpoint { does, needs: needs.iter().map(|need| (*need).to_owned()).collect() };
     match name {
-        METADATA => metadata(settings, origin, path),
+        RESOURCES => metadata(settings, origin, path),
         "login" => {
             let posts = signing_in(settings).any(|provider| provider.oidc.response_mode == ResponseMode::FormPost);
             let does = format!("begins a sign-in at {}: a script gets the address, all others are redirected", whose(settings));

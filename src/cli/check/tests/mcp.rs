@@ -30,36 +30,47 @@ fn every_route_that_takes_a_call_in_any_spelling_of_its_path_must_refuse_what_it
     };
     let (before, behind) = good.split_once("\n  clusters:\n").unwrap();
     let without_rest = format!("{}  clusters:\n{behind}", before.split(REST).next().unwrap());
-    let config_of_all = "{disabled: false, config: {traffic_mode: REJECT_NO_MCP, reject_duplicate_keys: true}}";
+    // The same with one route for /mcp alone, so that the route for all else takes /mcp/.
+    let narrow = |text: String| text.replace("{prefix: /mcp}", "{path: /mcp}");
+    let route = |matched: &str| of("{prefix: /mcp}", matched);
+    let told = |told: &str| of(OVERRIDE, told);
+    let filter = |old: &str, new: &str| of(old, &format!("{new}\n              max_request_body_size: 65536"));
+    let cors = "                envoy.filters.http.cors:";
+    let of_host = format!("                envoy.filters.http.mcp: {{{OVERRIDE}}}\n{cors}");
+    let to_cluster = "# planted\n                route: {cluster: application}";
+    let version = "max_supported_protocol_version: \"2026-07-28\"";
     for (text, expected) in [
         (good.clone(), &[][..]),
-        (of("{prefix: /mcp}", "{path_separated_prefix: /mcp}"), &[]),
-        (of("{prefix: /mcp}", "{safe_regex: {regex: '/mcp(/.*)?'}}"), &[]),
+        (route("{path_separated_prefix: /mcp}"), &[]),
+        (route("{safe_regex: {regex: '/mcp(/.*)?'}}"), &[]),
+        (narrow(good.clone()), &["mcp-off"]),
         // What leads to no cluster reaches no server.
-        (without_rest.replace("{prefix: /mcp}", "{path: /mcp}"), &[]),
-        (of("{prefix: /mcp}", "{path: /mcp}").replace("# planted\n                route: {cluster: application}", "\n                direct_response: {status: 404}"), &[]),
-        (of("{prefix: /mcp}", "{path: /mcp}"), &["mcp-off"]),
+        (narrow(without_rest), &[]),
+        (narrow(of(to_cluster, "\n                direct_response: {status: 404}")), &[]),
         // One of these may take it.
-        (of("{prefix: /mcp}", "{prefix: /mcp, headers: [{name: x-a}]}"), &["mcp-off"]),
-        (of("{prefix: /mcp}", "{prefix: /mcp, headers: [{name: ':method', string_match: {exact: GET}}]}"), &["mcp-off"]),
-        (of(OVERRIDE, "disabled: true"), &["mcp-off"]),
-        (of(OVERRIDE, "config: {max_request_body_size: 1000, reject_duplicate_keys: true}"), &["mcp-off"]),
-        (of(OVERRIDE, "config: {traffic_mode: PASS_THROUGH, reject_duplicate_keys: true}"), &["mcp-off"]),
-        (of(OVERRIDE, "config: {traffic_mode: NOOP, reject_duplicate_keys: true}"), &["mcp-off"]),
-        (of(OVERRIDE, "traffic_mode: REJECT_NO_MCP\n                    reject_duplicate_keys: true"), &[]),
-        (of(OVERRIDE, "config: {traffic_mode: REJECT_NO_MCP, reject_duplicate_keys: false}"), &["mcp-short"]),
+        (route("{prefix: /mcp, headers: [{name: x-a}]}"), &["mcp-off"]),
+        (route("{prefix: /mcp, headers: [{name: ':method', string_match: {exact: GET}}]}"), &["mcp-off"]),
+        (told("disabled: true"), &["mcp-off"]),
+        (told("config: {max_request_body_size: 1000, reject_duplicate_keys: true}"), &["mcp-off"]),
+        (told("config: {traffic_mode: PASS_THROUGH, reject_duplicate_keys: true}"), &["mcp-off"]),
+        (told("config: {traffic_mode: NOOP, reject_duplicate_keys: true}"), &["mcp-off"]),
+        (told("config: {traffic_mode: REJECT_NO_MCP}"), &["mcp-short"]),
+        (told("config: {traffic_mode: REJECT_NO_MCP, reject_duplicate_keys: false}"), &["mcp-short"]),
+        // Without a FilterConfig around it.
+        (told("traffic_mode: REJECT_NO_MCP\n                    reject_duplicate_keys: true"), &[]),
         // It is told under the name in the chain.
         (of("- name: envoy.filters.http.mcp\n", "- name: my-mcp\n"), &["mcp-off"]),
         // It is on for all routes, or for all of the host.
-        (of(OFF_IN_CHAIN, "").replace("{prefix: /mcp}", "{path: /mcp}"), &[]),
-        (of("typed_per_filter_config:\n                envoy.filters.http.cors:", &format!("typed_per_filter_config:\n                envoy.filters.http.mcp: {config_of_all}\n                envoy.filters.http.cors:")).replace("{prefix: /mcp}", "{path: /mcp}"), &[]),
-        (of("attribute_source: VERIFY", "attribute_source: VERIFY\n              early_terminate_when_routable: true"), &["mcp-short"]),
-        (of("max_supported_protocol_version: \"2026-07-28\"", "max_request_body_size: 65536"), &["mcp-unverified"]),
-        (of("max_supported_protocol_version: \"2026-07-28\"", "max_supported_protocol_version: \"2030-01-01\""), &["mcp-unverified"]),
-        (of("attribute_source: VERIFY", "attribute_source: BODY"), &[]),
+        (narrow(of(OFF_IN_CHAIN, "")), &[]),
+        (narrow(of(cors, &of_host)), &[]),
+        (filter("attribute_source: VERIFY", "early_terminate_when_routable: true"), &["mcp-short"]),
+        (filter("attribute_source: VERIFY", "attribute_source: BODY"), &[]),
+        (filter("attribute_source: VERIFY", "attribute_source: HEADERS"), &["mcp-unverified"]),
+        (filter(version, ""), &["mcp-unverified"]),
+        (filter(version, "max_supported_protocol_version: \"2030-01-01\""), &["mcp-unverified"]),
         // Nobody says that it checks, or nothing is to be checked.
-        (of("{path: /mcp, scopes: [read], body_checked_by: envoy_mcp_filter}", "{path: /mcp, scopes: [read], body_checked_by: server}").replace("{prefix: /mcp}", "{path: /mcp}"), &[]),
-        (of(", mcp: {tools: [\"delete_*\"]}", "").replace("{prefix: /mcp}", "{path: /mcp}"), &[]),
+        (narrow(of("body_checked_by: envoy_mcp_filter", "body_checked_by: server")), &[]),
+        (narrow(of(", mcp: {tools: [\"delete_*\"]}", "")), &[]),
     ] {
         assert_eq!(ids(&text), expected, "{text}\n{:#?}", found(&text, PUBLIC));
     }
@@ -68,8 +79,9 @@ fn every_route_that_takes_a_call_in_any_spelling_of_its_path_must_refuse_what_it
 #[test]
 fn a_filter_before_us_is_no_filter_behind_us_and_one_of_two_behind_is_enough() {
     let good = planted("mcp-off").replace(ROUTE, "- match: {prefix: /mcp}");
-    let filter = &good[good.find("          - name: envoy.filters.http.mcp").unwrap()
-        ..good.find("          - name: envoy.filters.http.router").unwrap()];
+    let (from, to) =
+        (good.find("          - name: envoy.filters.http.mcp\n"), good.find("          - name: envoy.filters.http.router\n"));
+    let filter = &good[from.unwrap()..to.unwrap()];
     let of_metadata = filter.replace("name: envoy.filters.http.mcp", "name: reads").replace("REJECT_NO_MCP", "PASS_THROUGH");
     let ours = "          - name: accredit\n";
     for (text, expected) in [
