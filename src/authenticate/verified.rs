@@ -29,6 +29,8 @@ pub struct Verified {
     pub principal: Principal,
     /// When the credential ends, however often it is renewed.
     pub ends: Timestamp,
+    /// The client that a provider's token was issued to; `None` if it does not say so, and of sessions.
+    pub client: Option<Rc<str>>,
     /// The principal's subject, for Envoy's access log.
     pub subject: Rc<str>,
     /// The identity headers for the upstream, and the tokens that are forwarded to it.
@@ -105,6 +107,7 @@ impl Verified {
             credential: Credential::Session(Box::new(session)),
             principal,
             ends,
+            client: None,
             subject,
             headers: headers.into(),
             identity_jwts: IdentityJwts::new(settings),
@@ -119,6 +122,7 @@ impl Verified {
         mut token: AccessToken,
         credential: Credential,
     ) -> Self {
+        let client = token.client().map(Rc::from);
         let mut claims = Claims::new();
         settings.kept_claims.iter().for_each(|path| path.take(&mut token.claims, &mut claims));
         // Each request is asked which resource the token is for.
@@ -144,7 +148,7 @@ impl Verified {
         let (subject, ends) = (Rc::from(principal.subject.as_str()), principal.expires);
         let identity_jwts = IdentityJwts::new(settings);
         let ended = Rc::default();
-        Self { credential, ends, subject, headers: headers.into(), principal, identity_jwts, ended }
+        Self { credential, ends, client, subject, headers: headers.into(), principal, identity_jwts, ended }
     }
 
     /// The session that lets a request in; `None` if the credential is none. (Nothing ends a provider's token.)
@@ -159,7 +163,8 @@ impl Verified {
         let claims: usize = self.principal.claims.iter().map(|(name, value)| name.len().saturating_add(size(value))).sum();
         let headers: usize = self.headers.iter().map(|(_, value)| value.len()).sum();
         let tokens = self.identity_jwts.most_bytes(claims);
-        [FIXED, credential, claims, headers, tokens].into_iter().fold(0, usize::saturating_add)
+        let client = self.client.as_ref().map_or(0, |client| client.len());
+        [FIXED, credential, claims, headers, tokens, client].into_iter().fold(0, usize::saturating_add)
     }
 }
 

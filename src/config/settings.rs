@@ -1,6 +1,7 @@
 //! A configuration that was checked: the settings of every room, together. Whoever holds a [`Settings`] can rely on it: nothing
 //! in it has to be checked again. How it was written is not known here.
 
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub struct Settings {
     pub rules: Rules,
     /// Whether any rule or policy looks at what requests call at an MCP server.
     pub looks_at_calls: bool,
+    /// The names of tools in rules and policies, and patterns for names, under which calls to MCP servers are counted.
+    pub counted_tools: Vec<Rc<str>>,
     /// The protected resources, where only tokens count that are for them.
     pub resources: ProtectedResources,
     /// Judges paths that are not plain; `None` where no rule allows any of them.
@@ -116,13 +119,15 @@ pub struct FilterState {
     pub audit: bool,
 }
 
-/// What audit lines say of where a request was for, and where it came from.
+/// Which audit lines there are, and what they say of where a request was for, and where it came from.
 #[derive(Clone, Debug)]
 pub struct Audit {
     /// Of its host, as the request has it.
     pub host: Told,
     /// Of its client's address.
     pub address: Told,
+    /// One in so many calls to MCP servers that are let through has a line; `None` if none has. (Each that is refused has one.)
+    pub calls: Option<NonZeroU64>,
 }
 
 /// How a text is told in audit lines.

@@ -12,8 +12,9 @@ use serde_json::Value;
 use crate::access::readings::Readings;
 use crate::access::route::Rules;
 use crate::accounts::UserService;
-use crate::config::access::audit::{AuditShape, audit};
+use crate::config::access::audit::{self, AuditShape, audit};
 use crate::config::access::claim_to_headers::{ClaimToHeaderShape, Identity, identity};
+use crate::config::access::counted_tools::counted_tools;
 use crate::config::access::endpoints::EndpointsShape;
 use crate::config::access::filter_state::filter_state;
 use crate::config::access::internal_redirects::internal_redirects;
@@ -92,7 +93,7 @@ shape! {
         /// have any
         /// Default: none
         filter_state: Vec<Checked<String>> = default where list(words(["subject", "rule", "audit"])),
-        /// how audit lines tell where a request was for, and where it came from
+        /// how audit lines tell where a request was for, and where it came from, and which calls to MCP servers have one
         audit: AuditShape = empty,
         /// whether the pass after a redirect that Envoy follows itself knows who was asking
         /// Default: `false`
@@ -194,6 +195,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     };
     let of_resources = resources::Ground { origins: &ground.origins, providers: &ground.providers, rules: &rules };
     let resources = resources(written.resources, &of_resources, &mut warnings, refusals);
+    let calls = audit::check_calls(&audit, &resources, refusals);
     let logo = match (&site, &ground.origins, &rules) {
         (Ok(site), Ok(origins), Ok(rules)) => {
             warnings.extend(warn_of_diagnosis(site, origins));
@@ -205,6 +207,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
     // Every part was checked. From here on, a part that was refused refuses the whole configuration.
     logo?;
     operators?;
+    calls?;
     let (rules, resources) = (rules?, resources?);
     let policies = access.policies?;
     let by_policy = policies.iter().any(|(_, policy)| policy.tests().iter().any(|test| test.looks_at_calls()));
@@ -235,6 +238,7 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         wait: sign_in?.wait,
         readings: Readings::new(&rules, &answered),
         looks_at_calls: by_policy || by_rule || rules.tell_calls_apart(),
+        counted_tools: counted_tools(&rules, &policies),
         rules,
         resources,
         policies,

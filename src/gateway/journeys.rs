@@ -26,6 +26,7 @@ use crate::gateway::journeys::judge::ByIntrospection;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step, with_request};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::gateway::resources::called::called;
+use crate::gateway::resources::called::stopped;
 use crate::gateway::resources::metadata::metadata;
 use crate::http::message::Reply;
 use crate::http::trace_context::trace_context;
@@ -221,5 +222,6 @@ fn ruled(scene: &mut Scene<'_>, visit: &mut Visit, introspected: ByIntrospection
     if scene.settings.endpoints.operator_logout.as_deref() == Some(visit.request.path.as_str()) {
         return widened(operator_logout::begin(scene, visit, introspected, events));
     }
-    widened(guard::guard(scene, visit, introspected, events))
+    let journey = guard::guard(scene, visit, introspected, events);
+    widened(journey.map_err(|stop| stopped(scene.settings, scene.world, visit, stop)))
 }

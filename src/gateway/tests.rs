@@ -35,6 +35,7 @@ mod languages;
 mod lost_attempt;
 mod matching;
 mod mcp;
+mod mcp_calls;
 mod new_tokens;
 mod odd_refresh;
 mod open_streams;

@@ -102,7 +102,7 @@ impl Visit {
         };
         let mut response = refusal::refuse(failure.reason, &context);
         if resource_metadata.is_some() {
-            response = protocols::of_call(response, call::version(&self.request), failure);
+            response = protocols::of_call(response, call::dated_version(&self.request), failure);
         }
         self.add_cors_headers(settings, &mut response);
         response
@@ -166,12 +166,13 @@ impl Stop {
     /// The last step of a journey that was stopped: the refusal and its events. `cookie` is the `Set-Cookie` value for the attempt
     /// that is over by this.
     pub fn answer<C, W, B>(self, settings: &Settings, visit: &Visit, cookie: Option<String>) -> Step<C, W, B> {
-        let Self { kind, failure, mut events, fields } = self;
+        let Self { kind, failure, mut events, fields, call } = self;
+        let (call, counted) = call.unzip();
         let request = visit.reference();
         let (mut response, refused) = match kind {
             JourneyKind::Request => {
                 let response = visit.refusal(settings, &failure, &visit.return_to());
-                (response, Event::Denied { request, rule: None, subject: None, session: None, failure })
+                (response, Event::Denied { request, rule: None, subject: None, session: None, failure, call })
             }
             JourneyKind::SignIn(attempt) => {
                 // At the token endpoint the page sent the code itself, so that it gets a reason of its own; at the callback the
@@ -198,12 +199,12 @@ impl Stop {
             }
             JourneyKind::LogoutToken => {
                 let response = protocols::of_logout_token(visit.refusal(settings, &failure, &ReturnTo::front_page()), &failure);
-                (response, Event::Denied { request, rule: None, subject: None, session: None, failure })
+                (response, Event::Denied { request, rule: None, subject: None, session: None, failure, call: None })
             }
             JourneyKind::SecurityEvent(err) => {
                 let refusal = visit.refusal(settings, &failure, &ReturnTo::front_page());
                 let response = protocols::of_security_event(refusal, err, &failure, &visit.request_id);
-                (response, Event::Denied { request, rule: None, subject: None, session: None, failure })
+                (response, Event::Denied { request, rule: None, subject: None, session: None, failure, call: None })
             }
             JourneyKind::Password => {
                 let refusal = visit.refusal(settings, &failure, &ReturnTo::front_page());
@@ -212,7 +213,10 @@ impl Stop {
             }
         };
         response.headers.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        events.extend([refused, Event::Outcome(Outcome::of_status(response.status))]);
+        let outcome = Outcome::of_status(response.status);
+        events.push(refused);
+        events.extend(counted.map(|counted| Event::Called { outcome, counted, told: None }));
+        events.push(Event::Outcome(outcome));
         Step { events, ..Step::new(Decision::Respond(response)) }
     }
 }
@@ -310,7 +314,7 @@ pub fn not_a_visit<C, W, B>(settings: &Settings, reader: Reader<'_>, request: Re
         diagnosis: diagnosis(settings, &failure, None),
     };
     let response = protocols::of_call(refusal::refuse(failure.reason, &context), None, &failure);
-    let denied = Event::Denied { request, rule: None, subject: None, session: None, failure };
+    let denied = Event::Denied { request, rule: None, subject: None, session: None, failure, call: None };
     let outcome = Event::Outcome(Outcome::of_status(response.status));
     Step { events: vec![denied, outcome], ..Step::new(Decision::Respond(response)) }
 }

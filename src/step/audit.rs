@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::config::settings::{Audit, Told};
 use crate::http::address::ip;
 use crate::session::ended::unproved::Taken;
-use crate::step::event::{Aftermath, DocumentKind, Event, Followed, RequestRef, Transmitted};
+use crate::step::event::{Aftermath, AllowedCall, DocumentKind, Event, Followed, McpCall, RequestRef, Transmitted};
 use crate::words::quote::escape_invisible;
 use crate::words::reason::Failure;
 
@@ -42,11 +42,18 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             .maybe("subject", subject.as_ref())
             .maybe("session", session.as_ref()),
         Event::SessionRefused { request: Some(request), failure } => at("session_refused", request).because(failure),
-        Event::Denied { request, rule, subject, session, failure } => at("denied", request)
-            .because(failure)
-            .maybe("rule", rule.as_ref())
-            .maybe("subject", subject.as_ref())
-            .maybe("session", session.as_ref()),
+        Event::Denied { request, rule, subject, session, failure, call } => {
+            let line = at("denied", request)
+                .because(failure)
+                .maybe("rule", rule.as_ref())
+                .maybe("subject", subject.as_ref())
+                .maybe("session", session.as_ref());
+            call.iter().fold(line, |line, call| line.call(call, "refused"))
+        }
+        Event::Called { told: Some(allowed), .. } => {
+            let AllowedCall { request, rule, subject, call } = allowed.as_ref();
+            at("mcp_call", request).text("rule", rule).maybe("subject", subject.as_ref()).call(call, "allowed")
+        }
         Event::Unanswered { request, stage, failure } => at("unanswered", request).because(failure).text("stage", stage),
         Event::Refreshed { provider, subject, failure: Some((failure, aftermath)) } => {
             let ended = Value::Bool(*aftermath != Aftermath::TriedAgain);
@@ -139,6 +146,7 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
         | Event::RevocationsAnnounced(_)
         | Event::RevocationsCurrent(_)
         | Event::Outcome(_)
+        | Event::Called { told: None, .. }
         | Event::SessionFromMemory
         | Event::SessionFromCookie
         | Event::TokenFromMemory
@@ -185,6 +193,16 @@ impl Line {
         self.text("request_id", &request.request_id).text("method", &request.method).text("path", &request.path)
     }
 
+    /// What a request calls at an MCP server, and what was decided about it.
+    fn call(self, call: &McpCall, decision: &str) -> Self {
+        self.text("decision", decision)
+            .text("resource", &call.resource)
+            .maybe("client", call.client.as_ref())
+            .maybe("mcp_version", call.version.as_ref())
+            .maybe("mcp_method", call.method.as_ref())
+            .maybe("mcp_name", call.name.as_ref())
+    }
+
     /// Where the request was for, and where it came from.
     fn whereabouts(self, request: &RequestRef, audit: &Audit, address: &dyn Fn() -> Option<String>) -> Self {
         let line = match told("host", &audit.host, || Some(request.host.clone())) {
@@ -219,7 +237,7 @@ fn told(what: &str, how: &Told, text: impl Fn() -> Option<String>) -> Option<Val
 /// The line as Envoy's log has it, if the host is told, and the address unknown.
 #[cfg(test)]
 pub fn line(event: &Event) -> Option<String> {
-    let audit = Audit { host: Told::Plain, address: Told::Plain };
+    let audit = Audit { host: Told::Plain, address: Told::Plain, calls: None };
     Some([PREFIX, &json(event, &audit, &|| None)?].concat())
 }
 
@@ -235,7 +253,7 @@ mod tests {
         let request = RequestRef::new("r", "app.example.com", "GET", "/a\"\n{}");
         let failure = Failure::new(Reason::ConditionFailed, "groups is absent");
         let (rule, subject, session) = (Some("rules[1]".into()), Some("bob".into()), Some("s-1".into()));
-        let event = Event::Denied { request, rule, subject, session, failure };
+        let event = Event::Denied { request, rule, subject, session, failure, call: None };
         let line = line(&event).unwrap();
         assert_eq!(line.lines().count(), 1);
         let parsed: Value = serde_json::from_str(line.strip_prefix("accredit audit ").unwrap()).unwrap();
@@ -248,8 +266,8 @@ mod tests {
     fn told(host: &Told, address: &Told, came: Option<&str>) -> [Option<Value>; 2] {
         let request = RequestRef::new("r", "app.example.com", "GET", "/");
         let failure = Failure::new(Reason::ConditionFailed, "groups is absent");
-        let event = Event::Denied { request, rule: None, subject: None, session: None, failure };
-        let audit = Audit { host: host.clone(), address: address.clone() };
+        let event = Event::Denied { request, rule: None, subject: None, session: None, failure, call: None };
+        let audit = Audit { host: host.clone(), address: address.clone(), calls: None };
         let line = json(&event, &audit, &|| came.map(str::to_owned)).unwrap();
         let mut members: Map<String, Value> = serde_json::from_str(&line).unwrap();
         ["host", "address"].map(|name| members.remove(name))
@@ -279,7 +297,7 @@ mod tests {
     #[test]
     fn the_client_of_an_event_without_a_request_is_not_asked_for() {
         let event = Event::RefreshTokenMissing { provider: "main".into() };
-        let audit = Audit { host: Told::Plain, address: Told::Plain };
+        let audit = Audit { host: Told::Plain, address: Told::Plain, calls: None };
         let line = json(&event, &audit, &|| panic!("asked")).unwrap();
         assert_eq!(line, r#"{"event":"refresh_token_missing","provider":"main"}"#);
     }

@@ -1,6 +1,7 @@
 //! What happened, as values: each event knows whether an operator should look at it. Events hold subjects, rules, reasons and what
 //! a log may say about them; never a secret, a code or a token. How they are counted is not known here; `step::metric` knows.
 
+mod calls;
 mod parts;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::session::ended::unproved::Taken;
 use crate::words::reason::{Failure, Reason};
 use crate::words::time::Timestamp;
 
+pub use crate::step::event::calls::{AllowedCall, Counted, McpCall};
 pub use crate::step::event::parts::{Followed, OperatorsEnd, RequestRef, Transmitted};
 
 /// How a request ended, in one word.
@@ -188,6 +190,15 @@ pub enum Event {
         /// The identifier of their session; `None` without one.
         session: Option<String>,
         failure: Failure,
+        /// What it called at an MCP server; `None` of any other request.
+        call: Option<Box<McpCall>>,
+    },
+    /// A call to an MCP server was decided about.
+    Called {
+        outcome: Outcome,
+        counted: Counted,
+        /// What its own line tells; `None` if it has none. (A refusal is told by the line of that.)
+        told: Option<Box<AllowedCall>>,
     },
     /// A request ended without a response of ours.
     Unanswered {

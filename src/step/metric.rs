@@ -1,12 +1,12 @@
 //! How each event is measured: by one more in a counter, by a sample in a histogram, or by the level of a gauge. Names come from a
-//! closed list: they end with a reason, with the kind of a call, or with a provider's configured name. Nothing that a client or a
-//! provider says gets into one, so that there cannot be many. What the host does with them is not known here.
+//! closed list: they end with a reason, with the kind of a call, or with the name of a provider or of a tool as the configuration has it.
+//! Nothing that a client or a provider says gets into one, so that there cannot be many. What the host does with them is not known here.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::session::ended::unproved::Taken;
-use crate::step::event::{CallKind, DocumentKind, Event, Followed, IntrospectionAnswer, Outcome, UpstreamTokenAnswer};
+use crate::step::event::{CallKind, Counted, DocumentKind, Event, Followed, IntrospectionAnswer, Outcome, UpstreamTokenAnswer};
 use crate::words::reason::Reason;
 use crate::words::time::Timestamp;
 
@@ -47,8 +47,33 @@ impl Metric {
         Self { name: Cow::Borrowed(name), change: Change::Sample(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)) }
     }
 
+    /// A call at an MCP server: by what it calls, and what became of it. Names of tools come from the configuration alone.
+    fn mcp_call(counted: &Counted, outcome: Outcome) -> Self {
+        let name = match counted {
+            Counted::Tool(tool) => ["accredit_mcp_tool_calls_", outcome.word(), "_", tool].concat(),
+            Counted::Other => ["accredit_mcp_other_calls_", outcome.word()].concat(),
+            Counted::Unnamed => ["accredit_mcp_unnamed_calls_", outcome.word()].concat(),
+        };
+        Self { name: Cow::Owned(name), change: Change::More(1) }
+    }
+
     fn moment(before: &str, provider: &str, moment: Timestamp) -> Self {
         Self { name: Cow::Owned([before, provider].concat()), change: Change::Level(moment.seconds()) }
+    }
+}
+
+impl Outcome {
+    /// It, as the names of counters have it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Redirected => "redirected",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+            Self::Answered => "answered",
+        }
     }
 }
 
@@ -92,6 +117,7 @@ impl Event {
             Self::Notified { .. } => "accredit_notify_failed",
             Self::SignedOut { .. } => "accredit_sign_out",
             Self::Denied { failure, .. } => return Metric::counter_of("accredit_denied_", failure.reason),
+            Self::Called { counted, outcome, .. } => return Metric::mcp_call(counted, *outcome),
             Self::Unanswered { failure, .. } => return Metric::counter_of("accredit_unanswered_", failure.reason),
             Self::EndpointUnusable { .. } => "accredit_endpoint_unusable",
             Self::AlgorithmsDiffer { .. } => "accredit_algorithms_differ",

@@ -5,7 +5,7 @@ use crate::oidc::security_event::ErrorCode;
 use crate::session::attempt::Attempt;
 use crate::session::attempt::in_state::LinkOnly;
 use crate::session::attempt::place::Place;
-use crate::step::event::Event;
+use crate::step::event::{Counted, Event, McpCall};
 use crate::words::reason::{Failure, Reason};
 
 /// Why a journey cannot go on.
@@ -19,6 +19,8 @@ pub struct Stop {
     pub events: Vec<Event>,
     /// Further header fields of the refusal.
     pub fields: Vec<(&'static str, String)>,
+    /// What is told of the call to an MCP server that is refused by this; `None` of any other request.
+    pub call: Option<(Box<McpCall>, Counted)>,
 }
 
 /// The kind of a journey that was stopped.
@@ -55,7 +57,7 @@ pub struct LostAttempt {
 impl Stop {
     /// Stops a journey of this kind.
     pub fn new(kind: JourneyKind, failure: Failure) -> Self {
-        Self { kind, failure, events: Vec::new(), fields: Vec::new() }
+        Self { kind, failure, events: Vec::new(), fields: Vec::new(), call: None }
     }
 
     /// Stops a sign-in at a provider.

@@ -12,6 +12,9 @@ pub const LONGEST: usize = 200;
 /// repeats.
 const LONGEST_WORD: usize = 24;
 
+/// What stands in the place of a text that might be a credential.
+pub const LEFT_OUT: &str = "[left out]";
+
 /// The characters that nobody sees, or that reorder or end a line for some reader: control and format characters, separators of
 /// lines and paragraphs, fillers, variation selectors and tags (Unicode's general categories Cc, Cf, Zl and Zp, and the property
 /// `Default_Ignorable_Code_Point`).
@@ -80,11 +83,26 @@ pub fn quote_prose(text: &str) -> String {
             word.push(character);
             continue;
         }
-        shown.push_str(if word.len() > LONGEST_WORD { "[left out]" } else { &word });
+        shown.push_str(if word.len() > LONGEST_WORD { LEFT_OUT } else { &word });
         shown.push(character);
         word.clear();
     }
     format!("\"{}\"", shown.trim_end())
+}
+
+/// A name that a stranger chose, for a line that escapes what it holds: at most [`LONGEST`] characters, and [`LEFT_OUT`] stands for what
+/// looks like a JWT. (Names of tools are long words. What would be a code among sentences is none here.)
+pub fn name(text: &str) -> String {
+    let mut characters = text.chars();
+    let cut: String = characters.by_ref().take(LONGEST).collect();
+    let of_word = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let is_token = |word: &&str| word.len() > LONGEST_WORD && word.contains("eyJ") && word.contains('.');
+    let tokens: Vec<_> = cut.split(|character| !of_word(character)).filter(is_token).collect();
+    let mut shown = tokens.iter().fold(cut.clone(), |text, token| text.replace(token, LEFT_OUT));
+    if characters.next().is_some() {
+        shown.push_str("...");
+    }
+    shown
 }
 
 fn printable(text: &str) -> String {
@@ -123,6 +141,20 @@ mod tests {
         assert_eq!(serde_json::from_str::<serde_json::Value>(&escape_invisible(&written)).ok(), Some(line));
         for plain in ["plain", "J\u{fc}rgen", "\u{5f20}\u{4e09}", "\u{20bb7}", "\u{1f600}", "\u{645}\u{62d}"] {
             assert_eq!(escape_invisible(plain), plain);
+        }
+    }
+
+    #[test]
+    fn a_name_is_cut_and_has_no_jwt_in_it() {
+        let jwt = ["eyJhbGciOiJSUzI1NiJ9.", &"e".repeat(500), ".c2ln"].concat();
+        for (text, shown) in [
+            ("github_create_pull_request_review_comment", "github_create_pull_request_review_comment".to_owned()),
+            ("gr\u{f6}\u{df}e", "gr\u{f6}\u{df}e".to_owned()),
+            (&*"x".repeat(201), ["x".repeat(200).as_str(), "..."].concat()),
+            (&*jwt, "[left out]...".to_owned()),
+            (&*format!("a {jwt}"), "a [left out]...".to_owned()),
+        ] {
+            assert_eq!(name(text), shown);
         }
     }
 

@@ -94,6 +94,11 @@ pub fn version(request: &Request) -> Option<&str> {
     request.headers.single(VERSION).map(|text| text.trim_matches([' ', '\t']))
 }
 
+/// The version that a request names, if it looks like one: nothing else of a stranger's is told.
+pub fn dated_version(request: &Request) -> Option<&str> {
+    version(request).filter(|text| text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
+}
+
 /// Whether a request names a version whose requests say what they call.
 pub fn says_what_it_calls(request: &Request) -> bool {
     version(request).is_some_and(|version| VERSIONS.contains(&version))

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use crate::access::resources::BodyChecker;
+use crate::access::resources::BodyCheckedBy;
 use crate::cli::cases::case::Case;
 use crate::cli::desk::target::Question;
 use crate::cli::desk::who::{Somebody, Who};
@@ -179,7 +179,7 @@ impl Comparison {
 }
 
 /// Who compares header fields with bodies, for each resource that is there.
-fn checked_by(side: &[&Settings]) -> BTreeMap<Rc<str>, Option<BodyChecker>> {
+fn checked_by(side: &[&Settings]) -> BTreeMap<Rc<str>, Option<BodyCheckedBy>> {
     let all = side.iter().flat_map(|settings| settings.resources.all());
     all.map(|resource| (Rc::clone(&resource.uri), resource.body_checked_by)).collect()
 }

@@ -10,8 +10,8 @@ use crate::config::settings::{Audit, Told};
 use crate::session::ended::unproved::Taken;
 use crate::step::audit;
 use crate::step::event::{
-    Aftermath, CallKind, DocumentKind, Event, Followed, IntrospectionAnswer, Outcome, RequestRef, Transmitted,
-    UpstreamTokenAnswer,
+    Aftermath, AllowedCall, CallKind, Counted, DocumentKind, Event, Followed, IntrospectionAnswer, McpCall, Outcome, RequestRef,
+    Transmitted, UpstreamTokenAnswer,
 };
 use crate::step::metric::Change;
 use crate::words::reason::{Failure, Reason};
@@ -35,7 +35,7 @@ pub(super) fn reasons(table: &str) -> String {
 /// The table of audit lines, with the meanings of the one that is there.
 pub(super) fn events(table: &str) -> String {
     let mut rows = vec!["| `event` | members beside `event` | meaning |\n|---|---|---|\n".to_owned()];
-    let whole = Audit { host: Told::Plain, address: Told::Plain };
+    let whole = Audit { host: Told::Plain, address: Told::Plain, calls: None };
     for event in samples() {
         let Some((name, members)) = audit::json(&event, &whole, &|| None).as_deref().and_then(members) else { continue };
         let name = ["`", &name, "`"].concat();
@@ -150,7 +150,14 @@ fn samples() -> Vec<Event> {
     let answers = [UpstreamTokenAnswer::Issued, UpstreamTokenAnswer::Refused, UpstreamTokenAnswer::Missing];
     events.extend(answers.into_iter().map(Event::UpstreamTokenAsked));
     events.extend([
-        Event::Denied { request: request(), rule: None, subject: None, session: None, failure: failure() },
+        Event::Denied {
+            request: request(),
+            rule: None,
+            subject: None,
+            session: None,
+            failure: failure(),
+            call: Some(Box::default()),
+        },
         Event::Unanswered { request: request(), stage: "", failure: failure() },
         Event::Refreshed { provider: text(), subject: text(), failure: None },
         Event::Refreshed { provider: text(), subject: text(), failure: Some((failure(), Aftermath::Ended)) },
@@ -194,7 +201,26 @@ fn samples() -> Vec<Event> {
         Event::RevocationsUnavailable { failure: failure(), told: true },
         Event::RevocationsAvailable { after: Duration::ZERO },
     ]);
+    events.extend(mcp_calls());
     events
+}
+
+/// Calls to an MCP server, of each kind, and of which each became something else. The first one is told.
+fn mcp_calls() -> Vec<Event> {
+    let outcomes = [Outcome::Forwarded, Outcome::Unauthenticated, Outcome::Forbidden, Outcome::Refused, Outcome::Unavailable];
+    let kinds = [Counted::Tool("TOOL".into()), Counted::Other, Counted::Unnamed];
+    let told = || {
+        let (request, rule) = (RequestRef::new("", "", "POST", "/"), String::new());
+        Box::new(AllowedCall { request, rule, subject: None, call: McpCall::default() })
+    };
+    let of_kind = |counted: &Counted| {
+        let each = outcomes.map(|outcome| {
+            let told = (outcome == Outcome::Forwarded).then(told);
+            Event::Called { outcome, counted: counted.clone(), told }
+        });
+        each.to_vec()
+    };
+    kinds.iter().flat_map(of_kind).collect()
 }
 
 /// A security event from which this followed.
@@ -280,9 +306,10 @@ mod tests {
             Event::RevocationsOfUnknownTable { .. } => 42,
             Event::UnprovedWithoutRoom(_) => 43,
             Event::UpstreamTokenAsked(_) => 44,
+            Event::Called { .. } => 45,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=44).collect());
+        assert_eq!(numbers, (0..=45).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,

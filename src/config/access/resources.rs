@@ -58,7 +58,7 @@ shape! {
         /// Default: `allow`; it must meet each rule that it could fall under
         older_versions: Option<OlderVersionsWord>,
         /// who behind Accredit refuses a request whose body calls something else than its header fields say; needed where rules have
-        /// `mcp`
+        /// `mcp`. Audit lines and counters tell of calls where this is given
         body_checked_by: Option<BodyCheckedByWord>,
     }
 }

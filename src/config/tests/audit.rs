@@ -52,3 +52,68 @@ fn other_words_and_hashes_without_a_key_are_refused_with_a_remedy() {
         assert!(refused.starts_with(expected), "expected: {expected}\nfound:    {refused}");
     }
 }
+
+/// The short example with an MCP server, whose rules name these tools, and this `audit`.
+fn with_server(audit: &Value, tools: &Value) -> Value {
+    let mut document = with("/audit", audit.clone());
+    document["providers"][0]["bearer"] = json!({});
+    let strict = json!({"match": {"path_separated_prefix": "/mcp", "mcp": {"tools": tools}}, "require": {"scope": ["strict"]}});
+    let scopes = json!({"tools/call": {"write_*": ["write"], "*": ["call"]}, "prompts/get": {"hello": ["get"]}});
+    let lax = json!({"match": {"path_separated_prefix": "/mcp"}, "require": {"scope": ["lax"], "mcp": {"scopes": scopes}}});
+    document["rules"] = json!([strict, lax]);
+    document["resources"] = json!([{"path": "/mcp", "body_checked_by": "server"}]);
+    document
+}
+
+#[test]
+fn one_in_so_many_calls_is_told_that_are_let_through_and_none_unless_that_is_written() {
+    for (audit, expected) in [
+        (json!({}), None),
+        (json!({"mcp_calls": "refused"}), None),
+        (json!({"mcp_calls": "all"}), Some(1)),
+        (json!({"mcp_calls": "all", "mcp_calls_one_in": 100}), Some(100)),
+    ] {
+        let settings = load_json(&with_server(&audit, &json!(["*"]))).unwrap();
+        assert_eq!(settings.audit.calls.map(std::num::NonZeroU64::get), expected, "{audit}");
+    }
+}
+
+#[test]
+fn calls_are_not_told_where_nobody_checks_them_and_numbers_that_say_nothing_are_refused() {
+    let mut unchecked = with_server(&json!({"mcp_calls": "all"}), &json!(["*"]));
+    unchecked["rules"] = json!([{"require": {"scope": ["lax"]}}]);
+    unchecked["resources"] = json!([{"path": "/mcp"}]);
+    let number = |number: u64| with_server(&json!({"mcp_calls": "all", "mcp_calls_one_in": number}), &json!(["*"]));
+    for (document, expected) in [
+        (
+            unchecked,
+            "audit.mcp_calls: expected a resource with body_checked_by, whose calls are known, found none; write body_checked_by",
+        ),
+        (with("/audit", json!({"mcp_calls": "all"})), "audit.mcp_calls: expected a resource with body_checked_by"),
+        (with("/audit", json!({"mcp_calls": "none"})), "audit.mcp_calls: expected one of `refused`, `all`, found `none`"),
+        (number(0), "audit.mcp_calls_one_in: expected a number from 1 to 1000000, found another; write 10"),
+        (number(1_000_001), "audit.mcp_calls_one_in: expected a number from 1 to 1000000"),
+        (
+            with_server(&json!({"mcp_calls_one_in": 10}), &json!(["*"])),
+            "audit.mcp_calls_one_in: expected none, because no call has a line that is let through, found one; write mcp_calls: all",
+        ),
+    ] {
+        let refused = load_json(&document).unwrap_err().to_string();
+        assert!(refused.starts_with(expected), "expected: {expected}\nfound:    {refused}");
+    }
+}
+
+#[test]
+fn calls_are_counted_under_a_bounded_number_of_names_of_the_configuration() {
+    let names = |tools: &Value| load_json(&with_server(&json!({}), tools)).unwrap().counted_tools;
+    assert_eq!(names(&json!(["delete_*", "read", "delete_*"])), ["delete_*".into(), "read".into(), "write_*".into()]);
+    assert_eq!(names(&json!(["*"])), ["write_*".into()]);
+    let many: Vec<_> = (0..1_000).map(|number| format!("tool_{number}")).collect();
+    assert_eq!(names(&json!(many)).len(), 64);
+}
+
+#[test]
+fn no_session_ends_because_calls_are_told() {
+    let fingerprint = |audit: &Value| load_json(&with_server(audit, &json!(["*"]))).unwrap().providers[0].fingerprint.clone();
+    assert_eq!(fingerprint(&json!({"mcp_calls": "all"})), fingerprint(&json!({})));
+}

@@ -12,6 +12,7 @@ use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::Verified;
 use crate::authenticate::who::accepts_tokens;
 use crate::gateway::journeys::judge::{ByIntrospection, Guarded, Judged, Passing, judged, wait};
+use crate::gateway::resources::called::allowed_call;
 use crate::gateway::upstream_token::{NotHere, for_upstream, with_token};
 use crate::http::cookie::without;
 use crate::http::message::{CookieEdit, Edits};
@@ -94,6 +95,7 @@ impl Guarded<'_> {
         let without_trailers = resource
             .filter(|resource| resource.body_checked_by == Some(BodyCheckedBy::EnvoyMcpFilter))
             .map(|_| visit.reference());
+        events.extend(allowed_call((settings, world), visit, (resource, self.call), (rule, verified)));
         events.push(Event::Outcome(Outcome::Forwarded));
         Step {
             decision: Decision::Forward(Forward {

@@ -20,7 +20,7 @@ use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
 use crate::authenticate::who::{accepts_tokens, meant_for, who};
 use crate::config::settings::Settings;
-use crate::gateway::resources::called::{called, rule_for};
+use crate::gateway::resources::called::{called, refused_call, rule_for};
 use crate::gateway::resources::challenge::challenge;
 use crate::http::message::Request;
 use crate::session::attempt::{Attempt, Ending};
@@ -389,8 +389,11 @@ impl Guarded<'_> {
         let (named, session) =
             (subject.as_deref().map(str::to_owned), verified.and_then(Verified::session_id).map(str::to_owned));
         let (request, rule_name) = (visit.reference(), Some(rule.name.to_string()));
-        events.push(Event::Denied { request, rule: rule_name, subject: named, session, failure });
-        events.push(Event::Outcome(Outcome::of_status(response.status)));
+        let outcome = Outcome::of_status(response.status);
+        let (call, counted) = refused_call(settings, visit, (self.resource, self.call), verified).unzip();
+        events.push(Event::Denied { request, rule: rule_name, subject: named, session, failure, call });
+        events.extend(counted.map(|counted| Event::Called { outcome, counted, told: None }));
+        events.push(Event::Outcome(outcome));
         let note = Note { subject, rule: Some(Rc::clone(&rule.name)), diverted: None };
         Step { events, note, ..Step::new(Decision::Respond(response)) }
     }

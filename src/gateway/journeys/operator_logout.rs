@@ -161,7 +161,7 @@ pub(super) fn announced(scene: &mut Scene<'_>, visit: &Visit, ending: EndingSess
     let response = visit.refusal(settings, &failure, &ReturnTo::front_page());
     let outcome = Event::Outcome(Outcome::of_status(response.status));
     let (rule, subject) = (note.rule.as_deref().map(str::to_owned), note.subject.as_deref().map(str::to_owned));
-    let denied = Event::Denied { request: visit.reference(), rule, subject, session: by_session, failure };
+    let denied = Event::Denied { request: visit.reference(), rule, subject, session: by_session, failure, call: None };
     let step = Step { events: vec![denied, outcome], note, ..Step::new(Decision::Respond(response)) };
     Ok(telling(step, of_an_end(sentence, &id, queued)))
 }

@@ -9,12 +9,12 @@ use crate::step::decision::Decision;
 use crate::step::event::Event;
 
 /// The usual configuration with an MCP server at `/mcp`, and these rules.
-fn server(rules: Value) -> Value {
+pub(super) fn server(rules: Value) -> Value {
     let document = changed(with("/providers/0/bearer", json!({})), "/rules", rules);
     changed(document, "/resources", json!([{"path": "/mcp", "scopes": ["read"], "body_checked_by": "server"}]))
 }
 
-fn rule(mcp: Value, scope: &str) -> Value {
+pub(super) fn rule(mcp: Value, scope: &str) -> Value {
     let mut matches = json!({"path_separated_prefix": "/mcp"});
     if !mcp.is_null() {
         matches["mcp"] = mcp;
@@ -43,11 +43,11 @@ fn request(stage: &Stage, method: &str, scope: &str, fields: &[(&str, &str)]) ->
     Headers::new(all.collect())
 }
 
-const NEW: (&str, &str) = ("mcp-protocol-version", "2026-07-28");
-const OLD: (&str, &str) = ("mcp-protocol-version", "2025-11-25");
-const CALL: (&str, &str) = ("mcp-method", "tools/call");
-const READ: (&str, &str) = ("mcp-name", "read_note");
-const DELETE: (&str, &str) = ("mcp-name", "delete_note");
+pub(super) const NEW: (&str, &str) = ("mcp-protocol-version", "2026-07-28");
+pub(super) const OLD: (&str, &str) = ("mcp-protocol-version", "2025-11-25");
+pub(super) const CALL: (&str, &str) = ("mcp-method", "tools/call");
+pub(super) const READ: (&str, &str) = ("mcp-name", "read_note");
+pub(super) const DELETE: (&str, &str) = ("mcp-name", "delete_note");
 
 /// What becomes of a request, of a client whose token has these scopes.
 fn passes(stage: &mut Stage, method: &str, scope: &str, fields: &[(&str, &str)]) -> Result<(), (u16, String)> {

@@ -30,6 +30,14 @@ pub struct AccessToken {
     pub expires: Timestamp,
 }
 
+impl AccessToken {
+    /// The client that it was issued to: `client_id` (RFC 9068, section 2.2; RFC 7662, section 2.2) or `azp` (OpenID Connect Core, section
+    /// 2), or what some providers have in their place; `None` if none of them is a text.
+    pub fn client(&self) -> Option<&str> {
+        ["client_id", "azp", "appid", "cid"].iter().find_map(|name| self.claims.get(*name)?.as_str())
+    }
+}
+
 /// Why an access token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessTokenError {

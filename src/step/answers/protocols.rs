@@ -43,9 +43,7 @@ pub(super) fn of_call(refusal: Response, version: Option<&str>, failure: &Failur
     let mut error = match failure.reason {
         Reason::McpFieldsInvalid => json!({"code": -32_020, "message": failure.detail}),
         Reason::McpVersionRefused => {
-            // Only what looks like a version is told.
-            let is_date = |text: &&str| text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-            let requested = version.filter(is_date);
+            let requested = version;
             json!({"code": -32_022, "message": failure.detail, "data": {"supported": VERSIONS, "requested": requested}})
         }
         _ => return refusal,

@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::access::examples::kinds_of_paths::kinds_of_paths;
+use crate::access::mcp::call::{TOOLS_CALL, VERSIONS};
 use crate::access::mcp::calls::{Calls, Listed, NAMING};
-use crate::access::mcp::{TOOLS_CALL, VERSIONS};
 use crate::access::requirement::Requirement;
 use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::Test;
