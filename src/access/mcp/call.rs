@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::http::message::Request;
-use crate::words::quote::quote;
+use crate::words::quote::{name, quote};
 
 /// The versions whose requests name what they call, and of which servers and Envoy's `mcp` filter compare that with the body. (Envoy
 /// 1.40 lets requests of a later version pass without a look at the body.)
@@ -16,6 +16,9 @@ const VERSION: &str = "mcp-protocol-version";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
 const PARAM: &str = "mcp-param-";
+
+/// The shortest credential that is looked for in other fields, in bytes. What is shorter can be guessed, and may stand in any word.
+const SHORTEST_TOKEN: usize = 16;
 
 /// The methods whose requests must name what they are about, in `Mcp-Name`.
 pub const NAMING: [&str; 3] = [TOOLS_CALL, PROMPTS_GET, RESOURCES_READ];
@@ -58,10 +61,29 @@ impl Call {
             Self::Any => {
                 format!("it does not say what it calls, as MCP-Protocol-Version {} does", VERSIONS.join(" or "))
             }
-            Self::Named(Named { method, name: None, .. }) => format!("it calls {}", quote(method)),
-            Self::Named(Named { method, name: Some(name), .. }) => format!("it calls {} of {}", quote(method), quote(name)),
+            Self::Named(named) => {
+                let method = quote(&name(&named.method));
+                named.told().map_or_else(|| format!("it calls {method}"), |told| format!("it calls {method} of {}", quote(&told)))
+            }
         }
     }
+}
+
+impl Named {
+    /// The name of the tool or the prompt, or the URI of the resource, as it may be told: without a JWT, and a URI without its query, its
+    /// fragment, and the name and password before its host.
+    pub fn told(&self) -> Option<String> {
+        let of_resource = self.method == RESOURCES_READ;
+        self.name.as_ref().map(|about| if of_resource { name(&without_secrets(about)) } else { name(about) })
+    }
+}
+
+fn without_secrets(uri: &str) -> String {
+    let uri = uri.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    [scheme, "://", host, path].concat()
 }
 
 /// Why a request's fields do not say in one way only what it calls.
@@ -73,6 +95,8 @@ pub enum Fault {
     Missing(&'static str),
     /// The value of this field cannot be read.
     Unreadable(&'static str),
+    /// The value of this field has the request's own credential in it, which would get into logs, and to a server that must not see it.
+    Credential(&'static str),
     /// The body says something else than these fields.
     Differs,
 }
@@ -84,6 +108,7 @@ impl Fault {
             Self::Twice(field) => format!("{field} came more than once"),
             Self::Missing(field) => format!("{field} is missing, which this version of MCP demands"),
             Self::Unreadable(field) => format!("{field} cannot be read"),
+            Self::Credential(field) => format!("{field} has the token in it, which belongs into Authorization alone"),
             Self::Differs => "Mcp-Method or Mcp-Name is not what the body calls".to_owned(),
         }
     }
@@ -153,9 +178,20 @@ fn once(request: &Request, field: &str, called: &'static str) -> Result<Option<S
     let mut lines = request.headers.all(field);
     match (lines.next(), lines.next()) {
         (None, _) => Ok(None),
-        (Some(line), None) => decoded(line).map(Some).ok_or(Fault::Unreadable(called)),
+        (Some(line), None) => match decoded(line) {
+            None => Err(Fault::Unreadable(called)),
+            Some(text) if has_credential(request, &text) => Err(Fault::Credential(called)),
+            Some(text) => Ok(Some(text)),
+        },
         (Some(_), Some(_)) => Err(Fault::Twice(called)),
     }
+}
+
+/// Whether a text repeats what the request has in `Authorization`, behind the name of the scheme. (Who sends several is refused.)
+fn has_credential(request: &Request, text: &str) -> bool {
+    let lines = request.headers.all("authorization").take(2).filter_map(|line| std::str::from_utf8(line).ok());
+    let mut credentials = lines.filter_map(|line| line.trim().rsplit([' ', '\t']).next());
+    credentials.any(|credential| credential.len() >= SHORTEST_TOKEN && text.contains(credential))
 }
 
 /// A value, which is printable ASCII, or anything in base64 between `=?base64?` and `?=`; `None` for everything else.

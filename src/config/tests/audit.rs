@@ -41,7 +41,10 @@ fn other_words_and_hashes_without_a_key_are_refused_with_a_remedy() {
             with("/audit", json!({"address": "hashed"})),
             "audit.address: expected one of `plain`, `hash`, `none`, found `hashed` (did you mean `hash`?)",
         ),
-        (with("/audit", json!({"adress": "hash"})), "audit.adress: expected `host` or `address`, found `adress`"),
+        (
+            with("/audit", json!({"adress": "hash"})),
+            "audit.adress: expected one of `host`, `address`, `mcp_calls`, `mcp_calls_one_in`, found `adress`",
+        ),
         (with("/audit", json!("json")), "audit: expected an object"),
         (
             without_keys,
@@ -90,7 +93,10 @@ fn calls_are_not_told_where_nobody_checks_them_and_numbers_that_say_nothing_are_
             "audit.mcp_calls: expected a resource with body_checked_by, whose calls are known, found none; write body_checked_by",
         ),
         (with("/audit", json!({"mcp_calls": "all"})), "audit.mcp_calls: expected a resource with body_checked_by"),
-        (with("/audit", json!({"mcp_calls": "none"})), "audit.mcp_calls: expected one of `refused`, `all`, found `none`"),
+        (
+            with("/audit", json!({"mcp_calls": "none"})),
+            "audit.mcp_calls: expected `refused` or `all`, found `none`; write one of these",
+        ),
         (number(0), "audit.mcp_calls_one_in: expected a number from 1 to 1000000, found another; write 10"),
         (number(1_000_001), "audit.mcp_calls_one_in: expected a number from 1 to 1000000"),
         (

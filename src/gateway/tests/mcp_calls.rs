@@ -192,8 +192,8 @@ fn no_name_forges_or_fills_a_line_and_no_token_gets_into_one() {
         ("a".repeat(10_000), ["a".repeat(200).as_str(), "..."].concat()),
         (encoded(&"\u{202e}".repeat(10_000)), ["\u{202e}".repeat(200).as_str(), "..."].concat()),
         (encoded("gr\u{f6}\u{df}e"), "gr\u{f6}\u{df}e".to_owned()),
-        (token.clone(), "[left out]".to_owned()),
-        (encoded(&["note of ", &token].concat()), "[left out]".to_owned()),
+        (token.clone(), "[left out]...".to_owned()),
+        (encoded(&["note of ", &token].concat()), "note of [left out]...".to_owned()),
     ] {
         for scope in ["read", "none"] {
             let headers = request(&stage, "POST", &json!({"scope": scope}), &[NEW, CALL, ("mcp-name", &name)]);
@@ -203,6 +203,25 @@ fn no_name_forges_or_fills_a_line_and_no_token_gets_into_one() {
             assert!(line.len() < 2_500 && !line.contains(&token[..60]), "{line}");
             assert_eq!((&parsed(line)["mcp_name"], &parsed(line)["subject"]), (&json!(shown), &json!("robot")));
         }
+    }
+}
+
+#[test]
+fn a_request_whose_name_is_its_own_token_is_refused_and_told_without_it() {
+    for rules in
+        [json!([rule(json!({"tools": ["delete_*"]}), "delete"), rule(Value::Null, "read")]), json!([rule(Value::Null, "read")])]
+    {
+        let mut stage = Stage::ready(&changed(told(), "/rules", rules));
+        let headers = request(&stage, "POST", &json!({}), &[]);
+        let token = headers.single("authorization").unwrap().strip_prefix("Bearer ").unwrap().to_owned();
+        let bearer = format!("Bearer {token}");
+        let own = [(":method", "POST"), (":authority", "app.example.com"), (":path", "/mcp")];
+        let further = [("authorization", bearer.as_str()), NEW, CALL, ("mcp-name", token.as_str())];
+        let all = own.iter().chain(&further).map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+        let step = stage.worker.begin(Headers::new(all.collect()));
+        let [line] = &lines(&step.events)[..] else { panic!("{:?}", step.events) };
+        assert!(!line.contains(&token[..60]), "{line}");
+        assert_eq!(json!([parsed(line)["mcp_method"], parsed(line)["mcp_name"]]), json!([null, null]));
     }
 }
 
