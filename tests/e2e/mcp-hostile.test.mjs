@@ -82,6 +82,33 @@ describe('a call by the newest version', () => {
   });
 });
 
+/** What makes servers read another text than Envoy does, of which many take JSON in any `charset`: [what, fields]. */
+const SEVEN = '+AGQ-elete_note';
+const RECODED = [
+  ['UTF-7', { 'Content-Type': 'application/json; charset=utf-7' }],
+  ['UTF-7, after another charset', { 'Content-Type': 'application/json; charset=utf-8; charset="utf-7"' }],
+  ['UTF-7, in a second line', { 'Content-Type': ['application/json', 'application/json; charset=utf-7'] }],
+  ['a charset that is none', { 'Content-Type': 'application/json; charset=x' }],
+  ['a compression', { 'Content-Encoding': 'br' }],
+  ['a compression that is none', { 'Content-Encoding': 'identity' }],
+];
+
+describe('a call whose body is said to be in', () => {
+  const stage = onCheckedStage();
+
+  for (const [what, fields] of RECODED)
+    it(`${what} reaches nothing: 400 mcp_fields_invalid`, async () => {
+      const request = { body: call(SEVEN), fields: { 'Mcp-Name': SEVEN, ...fields } };
+      const answer = await stage.refuses(request, 400, 'mcp_fields_invalid');
+      assert.equal(JSON.parse(answer.body).error.code, -32_020);
+    });
+
+  it('UTF-8 reaches the server', async () => {
+    const answer = await stage.ask({ fields: { 'Content-Type': 'application/json; charset=UTF-8' } });
+    assert.equal(answer.status, 200, answer.body);
+  });
+});
+
 describe('a call that does not say what it calls', () => {
   const stage = onCheckedStage();
   const lies = { 'Mcp-Method': 'tools/call', 'Mcp-Name': 'read_note' };
@@ -111,7 +138,7 @@ describe('a call that does not say what it calls', () => {
   });
 });
 
-/** Bodies that say more than one call, or none that can be read: [what, what Envoy says, request]. */
+/** Bodies that say more than one call, or none that can be read: [what, reason or what Envoy says, request]. */
 const BODIES = [
   ['a batch', /JSON-RPC/, { body: `[${call('read_note')},${body}]` }],
   ['a batch by a version that had batches', /JSON-RPC/, { body: `[${call('read_note')},${body}]`, scope: everything, fields: older('2025-03-26') }],
@@ -123,12 +150,13 @@ const BODIES = [
   ['no JSON', /JSON/, { body: 'delete_note' }],
   ['half a call', /data/, { body: call('read_note').slice(0, -3) }],
   ['nothing', NO_CALL, { body: '' }],
-  ['a compressed call', /data/, { body: gzipSync(body).toString('latin1'), fields: { 'Content-Encoding': 'gzip' } }],
+  ['a compressed call', /data/, { body: gzipSync(body).toString('latin1') }],
   ['a byte order mark', /data/, { body: `\xef\xbb\xbf${body}` }],
   ['a comment before it', /data/, { body: `/**/${body}` }],
   ['more than Envoy reads', /data/, { body: call('read_note', { arguments: { x: 'x'.repeat(1_100_000) } }) }],
-  ['a form', NO_CALL, { body: 'method=tools/call', fields: { 'Content-Type': 'application/x-www-form-urlencoded' } }],
-  ['the type of a text', NO_CALL, { body, fields: { 'Content-Type': 'text/plain' } }],
+  ['a form', 'mcp_fields_invalid', { body: 'method=tools/call', fields: { 'Content-Type': 'application/x-www-form-urlencoded' } }],
+  ['the type of a text', 'mcp_fields_invalid', { body, fields: { 'Content-Type': 'text/plain' } }],
+  ['the type of a text, by an older version', NO_CALL, { body, scope: everything, fields: { ...older('2025-11-25'), 'Content-Type': 'text/plain' } }],
   ['no type', NO_CALL, { body, fields: { 'Content-Type': undefined } }],
   ['PUT', NO_CALL, { method: 'PUT', body }],
   ['PATCH', NO_CALL, { method: 'PATCH', body }],

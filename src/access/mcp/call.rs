@@ -97,6 +97,8 @@ pub enum Fault {
     Unreadable(&'static str),
     /// The value of this field has the request's own credential in it, which would get into logs, and to a server that must not see it.
     Credential(&'static str),
+    /// By this field, the body is another text than its bytes.
+    Recoded(&'static str),
     /// The body says something else than these fields.
     Differs,
 }
@@ -109,6 +111,7 @@ impl Fault {
             Self::Missing(field) => format!("{field} is missing, which this version of MCP demands"),
             Self::Unreadable(field) => format!("{field} cannot be read"),
             Self::Credential(field) => format!("{field} has the token in it, which belongs into Authorization alone"),
+            Self::Recoded(field) => format!("{field} says something else of the body than that it is JSON in UTF-8"),
             Self::Differs => "Mcp-Method or Mcp-Name is not what the body calls".to_owned(),
         }
     }
@@ -143,6 +146,7 @@ pub fn call(request: &Request) -> Result<Call, Fault> {
     if !says_what_it_calls(request) {
         return Ok(Call::Any);
     }
+    check_coding(request)?;
     let method = once(request, METHOD, "Mcp-Method")?.ok_or(Fault::Missing("Mcp-Method"))?;
     let name = once(request, NAME, "Mcp-Name")?;
     if name.is_none() && NAMING.contains(&method.as_str()) {
@@ -162,6 +166,8 @@ pub fn call(request: &Request) -> Result<Call, Fault> {
 /// # Errors
 /// If it is not, and as [`call`].
 pub fn call_by_body(request: &Request, by_body: Call) -> Result<Call, Fault> {
+    // The server may read another text than the one that was read before.
+    let by_body = if check_coding(request).is_ok() { by_body } else { Call::Any };
     match (call(request)?, by_body) {
         (Call::Nothing, _) => Ok(Call::Nothing),
         (Call::Named(fields), Call::Named(body)) if fields.method != body.method || fields.name != body.name => {
@@ -171,6 +177,24 @@ pub fn call_by_body(request: &Request, by_body: Call) -> Result<Call, Fault> {
         (Call::Named(_), Call::Nothing) => Err(Fault::Differs),
         (_, by_body) => Ok(by_body),
     }
+}
+
+/// Checks that the body is JSON as it comes, in UTF-8 (RFC 8259, section 8.1), if anything is said of it. Many servers first decompress a
+/// body, or read it by any `charset`: in UTF-7, `+AGQ-elete_note` is `delete_note`. Who compares it with the fields does not.
+fn check_coding(request: &Request) -> Result<(), Fault> {
+    if request.headers.contains("content-encoding") {
+        return Err(Fault::Recoded("Content-Encoding"));
+    }
+    let mut lines = request.headers.all("content-type");
+    let line = match (lines.next(), lines.next()) {
+        (None, _) => return Ok(()),
+        (Some(line), None) => line,
+        (Some(_), Some(_)) => return Err(Fault::Twice("Content-Type")),
+    };
+    let mut plain = line.to_ascii_lowercase();
+    plain.retain(|byte| !matches!(byte, b' ' | b'\t' | b'"'));
+    let is_plain = [&b"application/json"[..], b"application/json;charset=utf-8"].contains(&&*plain);
+    if is_plain { Ok(()) } else { Err(Fault::Recoded("Content-Type")) }
 }
 
 /// The decoded value of a field that may come once.

@@ -110,6 +110,35 @@ fn a_request_that_repeats_its_token_in_another_field_says_nothing() {
     assert_eq!(in_param, Err(Fault::Credential("an Mcp-Param field")));
 }
 
+#[test]
+fn a_body_that_servers_would_read_as_another_text_says_nothing() {
+    let kind = |text: &'static str| ("content-type", text.as_bytes());
+    let coding = Err(Fault::Recoded("Content-Encoding"));
+    let charset = Err(Fault::Recoded("Content-Type"));
+    let good = Ok(named("tools/call", Some("read")));
+    for (fields, expected) in [
+        (vec![], &good),
+        (vec![kind("application/json")], &good),
+        (vec![kind("Application/JSON ; Charset=\"UTF-8\"")], &good),
+        (vec![kind("application/json; charset=utf-7")], &charset),
+        (vec![kind("application/json; charset=utf-16")], &charset),
+        (vec![kind("application/json; charset=utf-8; charset=utf-7")], &charset),
+        (vec![kind("application/json; charset*=utf-7''x")], &charset),
+        (vec![kind("application/json; x=\"\\\"; charset=utf-7\"")], &charset),
+        (vec![kind("application/json;")], &charset),
+        (vec![kind("text/plain")], &charset),
+        (vec![kind("")], &charset),
+        (vec![kind("application/json"), kind("application/json; charset=utf-7")], &Err(Fault::Twice("Content-Type"))),
+        (vec![kind("application/json"), ("content-encoding", b"br")], &coding),
+        (vec![("content-encoding", b"identity")], &coding),
+    ] {
+        let all: Vec<_> = [NEW, CALL, ("mcp-name", &b"read"[..])].into_iter().chain(fields.iter().copied()).collect();
+        assert_eq!(&call(&request("POST", &all)), expected, "{fields:?}");
+    }
+    // An older version may call anything, so that nothing depends on how its body is read.
+    assert_eq!(call(&request("POST", &[CALL, kind("application/json; charset=utf-7")])), Ok(Call::Any));
+}
+
 fn listed(method: &str, name: Option<&str>) -> Listed {
     Listed { method: method.into(), name: name.map(str::to_owned) }
 }
@@ -196,7 +225,9 @@ fn fields_that_say_something_else_than_the_body_are_refused_and_the_body_decides
     }
     // Older versions say nothing in their fields, and a body that was not read says nothing either.
     let old = request("POST", &[("mcp-protocol-version", b"2025-11-25"), CALL, ("mcp-name", b"delete")]);
-    assert_eq!(call_by_body(&old, read.clone()), Ok(read));
+    assert_eq!(call_by_body(&old, read.clone()), Ok(read.clone()));
+    let recoded = request("POST", &[("content-type", b"application/json; charset=utf-7")]);
+    assert_eq!(call_by_body(&recoded, read), Ok(Call::Any));
     assert_eq!(call_by_body(&fields(b"read"), Call::Any), Ok(Call::Any));
     assert_eq!(call_by_body(&request("GET", &[]), Call::Any), Ok(Call::Nothing));
     assert_eq!(call_by_body(&request("POST", &[NEW, NEW, CALL]), Call::Any), Err(Fault::Twice("MCP-Protocol-Version")));
