@@ -129,6 +129,19 @@ describe('a call that does not say what it calls', () => {
     });
   }
 
+  it('because a tunnel or a method of its own carries it reaches nothing, whatever its fields say', async () => {
+    const tunnel = { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+    for (const request of [
+      { method: 'GET', body: '', fields: { ...older('2025-11-25'), ...tunnel, Accept: 'text/event-stream' } },
+      { method: 'GET', body: '', fields: tunnel },
+      { fields: tunnel },
+      { method: 'PUT' },
+      { method: 'PATCH' },
+      { method: 'QUERY' },
+    ])
+      await stage.refuses(request, 403, 'scope_missing');
+  });
+
   it('works by an older version with a token that may do everything', async () => {
     for (const version of ['2025-06-18', '2025-11-25']) assert.equal((await stage.ask({ body, scope: everything, fields: older(version) })).status, 200);
   });
@@ -158,8 +171,8 @@ const BODIES = [
   ['the type of a text', 'mcp_fields_invalid', { body, fields: { 'Content-Type': 'text/plain' } }],
   ['the type of a text, by an older version', NO_CALL, { body, scope: everything, fields: { ...older('2025-11-25'), 'Content-Type': 'text/plain' } }],
   ['no type', NO_CALL, { body, fields: { 'Content-Type': undefined } }],
-  ['PUT', NO_CALL, { method: 'PUT', body }],
-  ['PATCH', NO_CALL, { method: 'PATCH', body }],
+  ['PUT', NO_CALL, { method: 'PUT', body, scope: everything }],
+  ['QUERY', NO_CALL, { method: 'QUERY', body, scope: everything }],
   ['GET that is to be taken for POST', NO_CALL, { method: 'GET', body, fields: { Accept: 'application/json', 'X-HTTP-Method-Override': 'POST' } }],
   ['a length and chunks', /^/, { body: `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`, fields: { 'Transfer-Encoding': 'chunked' } }],
   ['two lengths', /^/, { body, fields: { 'Content-Length': '3' } }],

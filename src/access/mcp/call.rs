@@ -33,7 +33,7 @@ pub const RESOURCES_READ: &str = "resources/read";
 /// What a request calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Call {
-    /// Nothing: only a POST carries a call.
+    /// Nothing: GET, HEAD, DELETE and OPTIONS carry no call.
     Nothing,
     /// It does not say, so that it may be any call of any tool.
     #[default]
@@ -137,8 +137,12 @@ pub fn says_what_it_calls(request: &Request) -> bool {
 /// # Errors
 /// If it comes with fields of which servers would believe one or another, or without one that its version demands.
 pub fn call(request: &Request) -> Result<Call, Fault> {
-    if request.method != "POST" {
-        return Ok(Call::Nothing);
+    match request.method.as_str() {
+        // What comes behind an upgrade, such as to a WebSocket, and by a method that a server takes for POST, nobody compares.
+        _ if request.headers.contains("upgrade") => return Ok(Call::Any),
+        "GET" | "HEAD" | "DELETE" | "OPTIONS" => return Ok(Call::Nothing),
+        "POST" => {}
+        _ => return Ok(Call::Any),
     }
     if request.headers.all(VERSION).nth(1).is_some() {
         return Err(Fault::Twice("MCP-Protocol-Version"));
@@ -167,7 +171,8 @@ pub fn call(request: &Request) -> Result<Call, Fault> {
 /// If it is not, and as [`call`].
 pub fn call_by_body(request: &Request, by_body: Call) -> Result<Call, Fault> {
     // The server may read another text than the one that was read before.
-    let by_body = if check_coding(request).is_ok() { by_body } else { Call::Any };
+    let is_whole = check_coding(request).is_ok() && !request.headers.contains("upgrade");
+    let by_body = if is_whole { by_body } else { Call::Any };
     match (call(request)?, by_body) {
         (Call::Nothing, _) => Ok(Call::Nothing),
         (Call::Named(fields), Call::Named(body)) if fields.method != body.method || fields.name != body.name => {

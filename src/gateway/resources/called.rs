@@ -42,17 +42,16 @@ pub(crate) fn called(
     }
 }
 
-/// What a request calls; anything where nobody compares with the body what the fields say.
+/// What a request calls; where nobody compares with the body what the fields say, these are not believed.
 fn read(world: &dyn World, visit: &Visit, resource: &ProtectedResource) -> Result<Call, Fault> {
     let request = &visit.request;
     match resource.body_checked_by {
-        _ if request.method != "POST" => Ok(Call::Nothing),
-        None => Ok(Call::Any),
-        Some(BodyCheckedBy::Server | BodyCheckedBy::EnvoyMcpFilter) => call::call(request),
-        Some(BodyCheckedBy::EnvoyMcpFilterBefore) => {
+        None => Ok(if call::call(request) == Ok(Call::Nothing) { Call::Nothing } else { Call::Any }),
+        Some(BodyCheckedBy::EnvoyMcpFilterBefore) if request.method == "POST" => {
             let by_body = metadata::call(|path| world.request_metadata(metadata::NAMESPACE, path));
             call::call_by_body(request, by_body)
         }
+        Some(_) => call::call(request),
     }
 }
 

@@ -32,11 +32,18 @@ fn only_a_post_of_a_version_that_names_calls_says_what_it_calls() {
         ("POST", Some(""), &Call::Any),
         ("POST", None, &Call::Any),
         ("GET", Some("2026-07-28"), &Call::Nothing),
+        ("HEAD", None, &Call::Nothing),
         ("DELETE", None, &Call::Nothing),
+        ("OPTIONS", None, &Call::Nothing),
+        ("PUT", Some("2026-07-28"), &Call::Any),
+        ("QUERY", Some("2026-07-28"), &Call::Any),
     ] {
         let version = version.map(|text| ("mcp-protocol-version", text.as_bytes()));
         let fields: Vec<_> = version.into_iter().chain([CALL, ("mcp-name", &b"read"[..])]).collect();
         assert_eq!(call(&request(method, &fields)).as_ref(), Ok(expected), "{method} {version:?}");
+        // Nobody knows what comes behind it.
+        let upgrading: Vec<_> = fields.into_iter().chain([("upgrade", &b"websocket"[..])]).collect();
+        assert_eq!(call(&request(method, &upgrading)), Ok(Call::Any), "{method} {version:?}");
     }
 }
 
