@@ -128,6 +128,10 @@ fn fields_that_servers_could_read_in_two_ways_are_answered_as_clients_show_it() 
         (vec![NEW, CALL, ("mcp-name", "=?BASE64?cmVhZF9ub3Rl?=")], "Mcp-Name cannot be read"),
         (vec![NEW, CALL, ("mcp-name", "r\u{e9}ad")], "Mcp-Name cannot be read"),
         (vec![NEW, CALL, READ, ("mcp-param-a", "=?base64?_?=")], "an Mcp-Param field cannot be read"),
+        (
+            vec![NEW, CALL, READ, ("content-type", "application/json; charset=utf-7")],
+            "Content-Type says something else of the body than that it is JSON in UTF-8",
+        ),
     ] {
         let headers = request(&stage, "POST", "read delete", &fields);
         let step = stage.worker.begin(headers);
