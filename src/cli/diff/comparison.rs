@@ -1,10 +1,9 @@
 //! Asks two configurations the same: every request about nobody and about somebody, and one request of each kind about everybody
 //! who matters to the rules that decide it. Which requests and people these are, others say.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use crate::access::resources::BodyCheckedBy;
 use crate::cli::cases::case::Case;
 use crate::cli::desk::target::Question;
 use crate::cli::desk::who::{Somebody, Who};
@@ -58,7 +57,7 @@ impl Comparison {
         notes.extend(unasked.iter().map(|name| {
             format!("{name} differs, which says who may end the sessions of others: that is not compared, so look at it")
         }));
-        let is_checked_otherwise = checked_by(&settings[0]) != checked_by(&settings[1]);
+        let is_checked_otherwise = are_checked_otherwise(&settings);
         if is_checked_otherwise {
             let sentence = "body_checked_by differs, which says who compares what requests say that they call with their bodies: that is not compared, so look at it";
             notes.push(sentence.to_owned());
@@ -140,7 +139,7 @@ impl Comparison {
             self.notes.push(format!("{not_asked} of {count} requests were not asked about, because they are too many"));
         }
         if !every_kind {
-            self.notes.push("the paths of the rules cross in more ways than were asked about".to_owned());
+            self.notes.push("the paths or the calls of the rules cross in more ways than were asked about".to_owned());
         }
         if !every_person {
             self.notes.push("some conditions name so much that not every combination of claims was asked about".to_owned());
@@ -178,10 +177,11 @@ impl Comparison {
     }
 }
 
-/// Who compares header fields with bodies, for each resource that is there.
-fn checked_by(side: &[&Settings]) -> BTreeMap<Rc<str>, Option<BodyCheckedBy>> {
-    let all = side.iter().flat_map(|settings| settings.resources.all());
-    all.map(|resource| (Rc::clone(&resource.uri), resource.body_checked_by)).collect()
+/// Whether somebody else compares header fields with bodies for a resource that is in both.
+fn are_checked_otherwise([old, new]: &Both<Vec<&Settings>>) -> bool {
+    let mut before = old.iter().flat_map(|settings| settings.resources.all());
+    let after = || new.iter().flat_map(|settings| settings.resources.all());
+    before.any(|one| after().any(|other| other.uri == one.uri && other.body_checked_by != one.body_checked_by))
 }
 
 /// What differs of the settings that say who may end the sessions of others. What they decide depends on bodies, and no question has
