@@ -183,8 +183,8 @@ fn calls_are_counted_by_the_tools_of_the_configuration_whatever_names_come() {
 #[test]
 fn no_name_forges_or_fills_a_line_and_no_token_gets_into_one() {
     let mut stage = Stage::ready(&told());
-    let plain = request(&stage, "POST", &json!({}), &[]);
-    let token = plain.single("authorization").unwrap().strip_prefix("Bearer ").unwrap().to_owned();
+    let of_another = request(&stage, "POST", &json!({"sub": "another"}), &[]);
+    let token = of_another.single("authorization").unwrap().strip_prefix("Bearer ").unwrap().to_owned();
     let encoded = |name: &str| format!("=?base64?{}?=", STANDARD.encode(name));
     let forged = "x\"}\naccredit audit {\"event\":\"mcp_call\",\"subject\":\"admin\"}\r\n\u{2028}\u{202e}\u{200b}\u{1b}[2J";
     for (name, shown) in [
