@@ -178,7 +178,7 @@ impl Answers {
         let unauthenticated = self.unauthenticated(name, refusals);
         let credentials = self.credentials(name, context, refusals);
         let audience = self.audience(name, context, refusals);
-        let around = Around { require: self.require.as_ref().map_err(|refused| *refused), credentials: credentials.clone() };
+        let around = Around { require: self.require.as_ref().map_err(|refused| *refused), credentials };
         let upstream_token =
             self.forward.and_then(|shape| upstream_token(name, shape, &around, &context.upstream_tokens, refusals));
         let shared_cache = shared_cache(self.shared_cache?.or(context.shared_cache?));

@@ -239,6 +239,23 @@ fn whoever_may_not_pass_causes_no_call() {
 }
 
 #[test]
+fn an_opaque_token_is_exchanged_once_and_nothing_of_that_is_used_when_it_is_withdrawn() {
+    let mut document = exchanging();
+    document["providers"][0]["bearer"]["introspection"] = json!({"cache": 0});
+    let mut stage = Stage::ready(&document);
+    let end = stage.worker.world.now.seconds() + 600;
+    stage.provider.introspection = json!({"active": true, "iss": ISSUER, "sub": "alice", "aud": "api", "exp": end});
+    // The provider is asked about it before the wait and after it, and then with each request.
+    for introspections in [2, 3] {
+        assert_eq!(ask(&mut stage, "/notes", "opaque").as_deref(), Some("Bearer for-the-application-0"));
+        assert_eq!(stage.provider.asked.iter().filter(|path| *path == "introspect").count(), introspections);
+    }
+    stage.provider.introspection = json!({"active": false});
+    assert_eq!(outcome(&stage.send(with_token("/notes", "opaque"))), (401, "token_invalid"));
+    assert_eq!(stage.provider.exchanged.len(), 1);
+}
+
+#[test]
 fn what_has_no_token_that_could_be_exchanged_is_refused_without_a_call() {
     let mut document = exchanging();
     document["rules"][0]["forward"]["token_exchange"].as_object_mut().unwrap().remove("provider");
