@@ -7,7 +7,6 @@
 pub(crate) mod audit;
 pub(crate) mod calls;
 pub(crate) mod claim_to_headers;
-pub(crate) mod counted_tools;
 pub(crate) mod endpoints;
 pub(crate) mod filter_state;
 pub(crate) mod header_names;

@@ -167,7 +167,7 @@ impl Stop {
     /// that is over by this.
     pub fn answer<C, W, B>(self, settings: &Settings, visit: &Visit, cookie: Option<String>) -> Step<C, W, B> {
         let Self { kind, failure, mut events, fields, call } = self;
-        let (call, counted) = call.unzip();
+        let (call, counted) = call.map(|call| *call).unzip();
         let request = visit.reference();
         let (mut response, refused) = match kind {
             JourneyKind::Request => {

@@ -20,7 +20,7 @@ pub struct Stop {
     /// Further header fields of the refusal.
     pub fields: Vec<(&'static str, String)>,
     /// What is told of the call to an MCP server that is refused by this; `None` of any other request.
-    pub call: Option<(Box<McpCall>, Counted)>,
+    pub call: Option<Box<(Box<McpCall>, Counted)>>,
 }
 
 /// The kind of a journey that was stopped.

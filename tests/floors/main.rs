@@ -34,7 +34,7 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Folders inside rooms that are counted apart from their room. Each has a file of the same name beside it, which opens it.
-const SUB_ROOMS: [&str; 50] = [
+const SUB_ROOMS: [&str; 51] = [
     "access::examples",
     "access::mcp",
     "access::requirement",
@@ -54,6 +54,7 @@ const SUB_ROOMS: [&str; 50] = [
     "cli::token",
     "cli::yaml",
     "config::access",
+    "config::access::audit",
     "config::access::calls",
     "config::access::paths",
     "config::access::requirements",

@@ -1,6 +1,8 @@
 //! The part `audit`: what audit lines say of a request's host and of its client's address, and which calls to MCP servers have one. What
 //! else a line says is not known here.
 
+pub(crate) mod counted_tools;
+
 use std::num::NonZeroU64;
 
 use crate::access::resources::ProtectedResources;

@@ -100,7 +100,7 @@ pub(crate) fn refused_call(
 pub(crate) fn stopped(settings: &Settings, world: &dyn World, visit: &Visit, stop: Stop) -> Stop {
     let resource = visit.resource(settings);
     let (call, _) = called(settings, world, visit, resource);
-    Stop { call: refused_call(settings, visit, (resource, &call), None), ..stop }
+    Stop { call: refused_call(settings, visit, (resource, &call), None).map(Box::new), ..stop }
 }
 
 /// What is told of a call that is let through.
