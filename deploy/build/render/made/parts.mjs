@@ -14,7 +14,7 @@ const version = /^version = "(.+)"/m.exec(readFileSync(`${ROOT}Cargo.toml`, 'utf
 
 /** The identity headers that the filter always removes, read from its source; a star at the end matches any rest of a name. */
 function alwaysOurs() {
-  const rust = readFileSync(`${ROOT}src/access/believed.rs`, 'utf8');
+  const rust = readFileSync(`${ROOT}src/access/upstream/believed.rs`, 'utf8');
   const named = (one) => (/^"(.+)"$/.exec(one) ?? new RegExp(`const ${one}: &str = "(.+)"`).exec(rust))[1];
   const listed = (list) => {
     const [, names] = new RegExp(`const ${list}: [^=]*= \\[([^\\]]*)\\]`).exec(rust);
