@@ -30,7 +30,7 @@ shape! {
         resources: Option<Texts> where list(named("URI")).at_least(1),
         /// beside these: each argument, by the name that its tool gives it in `Mcp-Param-NAME`, has one of the values
         params: Option<Lists> where lists(),
-        /// in a requirement alone: the scopes of the bearer token that a call needs besides, by its method and a pattern for the name
+        /// not in `match`, only in `require.mcp`: the scopes of the bearer token that a call needs besides, by its method and a pattern for the name
         /// of the tool or the prompt, or for the URI
         pub(crate) scopes: Option<Vec<(String, Checked<Lists>)>> where scopes_of_calls(),
     }

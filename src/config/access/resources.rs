@@ -11,7 +11,9 @@ use crate::access::requirement::test::is_scope;
 use crate::access::resources::{AUTHORIZATION_SERVER_METADATA, METADATA, ProtectedResource, ProtectedResources, asked};
 use crate::access::route::{Match, PathMatch, Rules};
 use crate::config::access::paths::{host_of, prefix_match};
-use crate::config::access::resources::beside_rules::{BodyCheckedByWord, asked_for, check_calls, check_credentials};
+use crate::config::access::resources::beside_rules::{
+    BodyCheckedByWord, asked_for, check_allowed_paths, check_calls, check_credentials,
+};
 use crate::config::providers::Providers;
 use crate::config::providers::bearer::audiences;
 use crate::config::reading::nearest::did_you_mean;
@@ -32,7 +34,7 @@ shape! {
         /// Default: every provider with `bearer`
         providers: Option<Vec<Checked<String>>> where list(named("name")).at_least(1),
         /// the scopes that clients ask for when they sign in
-        /// Default: all scopes without which the rules for this path let nobody in
+        /// Default: every scope that a rule for this path asks for outright (at the top or within `all`), also one for single tools
         scopes: Option<Vec<Checked<String>>> where list(text("scope", "^[!#-\\[\\]-~]+$")).at_least(1),
         /// what stands before each scope where clients ask for it, and not in tokens, such as `api://ID/` at Entra
         /// Default: nothing
@@ -50,12 +52,13 @@ shape! {
         /// other origins whose pages may call it. A request from any other page is refused
         /// Default: none
         allowed_origins: Vec<Checked<String>> = default where list(origins()),
-        /// whether requests for the metadata of an authorization server on this origin are redirected to those of the first
-        /// provider, for clients from before 2025-06-18
-        /// Default: they are not
+        /// whether requests for `/.well-known/oauth-authorization-server` on this origin are redirected to those metadata of the
+        /// first provider, for clients from before 2025-06-18
+        /// Default: no redirect
         authorization_server_metadata: Option<AuthorizationServerWord>,
-        /// whether a POST is refused whose version of MCP does not say what it calls, before 2026-07-28
-        /// Default: `allow`; it must meet each rule that it could fall under
+        /// whether a POST of a version of MCP that does not say what it calls, such as those before 2026-07-28, is refused (`refuse`) or
+        /// must meet every rule that it could fall under (`allow`)
+        /// Default: `allow`
         older_versions: Option<OlderVersionsWord>,
         /// who behind Accredit refuses a request whose body calls something else than its header fields say; needed where rules have
         /// `mcp`. Audit lines and counters tell of calls where this is given
@@ -119,7 +122,8 @@ pub(crate) fn resources(
     let beside_rules = match (ground.origins, ground.rules) {
         (Ok(origins), Ok(rules)) => {
             let credentials = check_credentials(&all, origins, rules, refusals);
-            check_calls(&all, &checkers, origins, rules, refusals).and(credentials)
+            let paths = check_allowed_paths(&all, origins, rules, refusals);
+            check_calls(&all, &checkers, origins, rules, refusals).and(credentials).and(paths)
         }
         _ => Ok(()),
     };

@@ -22,7 +22,7 @@ const MOST_KEYS: usize = 16;
 shape! {
     pub(super) struct BearerShape {
         /// one of these must be in `aud`, outside of [`resources`](#protected-resources)
-        /// Default: none, where a resource accepts this provider's tokens; they are accepted there alone
+        /// Default: required; or none, and then this provider's tokens are accepted under `resources` alone
         pub(super) audiences: Option<Vec<Checked<String>>> where list(named("text")).at_least(1),
         /// [as for ID tokens](#providers); with `secret`, only `[HS256]`
         /// Default: `[RS256, PS256, ES256]`

@@ -157,3 +157,20 @@ fn an_operator_is_warned_of_a_resource_whose_clients_do_not_know_what_to_ask_for
     assert!(warned(json!({"path": "/mcp"})));
     assert!(!warned(json!({"path": "/mcp", "scopes": ["mcp:read"]})));
 }
+
+#[test]
+fn a_path_that_is_a_resources_in_one_reading_only_is_allowed_by_no_rule() {
+    for (matches, refusal) in [
+        (json!({"path_separated_prefix": "/mcp"}), true),
+        (json!({"path_separated_prefix": "/mcp/files"}), true),
+        (json!({}), true),
+        (json!({"path": "/**/x"}), true),
+        (json!({"path_separated_prefix": "/files"}), false),
+        (json!({"host": "mcp.example.com"}), false),
+    ] {
+        let rule = json!({"match": matches, "require": "authenticated", "allow_in_path": [";"]});
+        let document = with_resources(json!([{"path": "/mcp", "host": "app.example.com"}]), json!([rule]));
+        let said = load_json(&document).err().map(|refusals| refusals.to_string()).unwrap_or_default();
+        assert_eq!(said.starts_with("rules[0].allow_in_path: expected none where the rule may be for paths"), refusal, "{said}");
+    }
+}

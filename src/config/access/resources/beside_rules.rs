@@ -85,6 +85,32 @@ pub(super) fn check_credentials(
     checked
 }
 
+/// Refuses `allow_in_path` where a path that servers read differently may be a resource's in one reading only: outside of it, a session
+/// would count.
+pub(super) fn check_allowed_paths(
+    all: &[(Origin, ProtectedResource)],
+    origins: &[Origin],
+    rules: &Rules,
+    refusals: &mut Refusals,
+) -> Checked<()> {
+    let mut checked = Ok(());
+    for rule in rules.all().iter().filter(|rule| !rule.allow_in_path.is_empty()) {
+        let is_near = |origin: &Origin, (on, resource): &(Origin, ProtectedResource)| {
+            let below = PathMatch::SeparatedPrefix(resource.path.clone());
+            on == origin && !resource.path.is_empty() && rule.matches.path.touches(&below)
+        };
+        let near = origins_of(rule, origins).find_map(|origin| all.iter().find(|one| is_near(origin, one)));
+        if let Some((_, resource)) = near {
+            let sentence = format!(
+                "expected none where the rule may be for paths of {}, because a server may take such a path for one of these, found some; remove it, or write a rule for fewer paths",
+                resource.uri
+            );
+            checked = Err(refusals.refuse(format!("{}.allow_in_path", rule.name), sentence));
+        }
+    }
+    checked
+}
+
 /// Refuses rules that look at calls where no resource is, or where nobody compares them with the body. `checkers` are who does it, with
 /// the position of the resource in the configuration, for each of `all`.
 pub(super) fn check_calls(
@@ -106,8 +132,9 @@ pub(super) fn check_calls(
         let mut calls = rule.matches.calls.iter().chain(tests.iter().filter_map(|test| test.calls()));
         let with_params = calls.any(|calls| !calls.params.is_empty());
         for origin in origins_of(rule, origins) {
-            let mut with_checkers = all.iter().zip(checkers);
-            let around = with_checkers.find(|((on, resource), _)| is_within(rule, origin, on, resource));
+            // The innermost one counts.
+            let with_checkers = all.iter().zip(checkers).filter(|((on, resource), _)| is_within(rule, origin, on, resource));
+            let around = with_checkers.max_by_key(|((_, resource), _)| resource.path.len());
             let (place, sentence) = match around.map(|(_, checker)| checker) {
                 None => (rule.name.to_string(), nowhere(origin)),
                 Some((index, Ok(None))) => (format!("resources[{index}].body_checked_by"), unchecked(rule)),
