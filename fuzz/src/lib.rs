@@ -185,7 +185,7 @@ pub fn navigation(target: &str, cookie: &str) -> Vec<(String, Vec<u8>)> {
 /// When somebody is signed in, or a header field of the response holds a line break.
 pub fn check(step: &Step) {
     drop(format!("{step:?}"));
-    let told = Audit { host: Told::Plain, address: Told::Plain };
+    let told = Audit { host: Told::Plain, address: Told::Plain, calls: None };
     step.events.iter().for_each(|event| drop((event.metric(), audit::json(event, &told, &|| None))));
     assert_eq!(step.note.subject, None, "somebody is in");
     match &step.decision {

@@ -64,9 +64,16 @@ pub fn meant_for(settings: &Settings, resource: Option<&ProtectedResource>, iden
         Some(resource) => resource.check_token(principal),
         None => {
             let accepted = settings.provider(&principal.provider).and_then(|provider| provider.oidc.bearer.as_ref());
-            // Whether a token without `aud` is accepted was decided when it was verified.
-            let mixed = accepted.filter(|bearer| !bearer.resource_audiences.is_empty() && principal.claims.contains_key("aud"));
-            mixed.map_or(Ok(()), |bearer| check_audience(principal, &bearer.audiences))
+            match accepted {
+                Some(bearer) if bearer.audiences.is_empty() => {
+                    Err(format!("its provider is {}, whose tokens are for protected resources alone", principal.provider))
+                }
+                // Whether a token without `aud` is accepted was decided when it was verified.
+                Some(bearer) if !bearer.resource_audiences.is_empty() && principal.claims.contains_key("aud") => {
+                    check_audience(principal, &bearer.audiences)
+                }
+                _ => Ok(()),
+            }
         }
     };
     checked.map_or_else(|detail| Identity::invalid_token(&detail), |()| identity)

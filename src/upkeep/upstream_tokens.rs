@@ -19,6 +19,9 @@ use crate::words::secret::Secret;
 use crate::words::time::Timestamp;
 use crate::words::upstream_token::UpstreamToken;
 
+/// How long a token is kept at least, for the requests that wait for it.
+const FOR_WHO_WAITS: Duration = Duration::from_secs(5);
+
 /// The most memory for tokens, in bytes.
 const TOKEN_BYTES: usize = 4 * 1024 * 1024;
 
@@ -208,7 +211,9 @@ impl UpstreamTokens {
     fn remember(&mut self, need: &Need, Issued { access_token, expires_in }: Issued, now: Timestamp) {
         let life = expires_in.unwrap_or(UNSAID_LIFE);
         let lead = life.checked_div(4).unwrap_or_default().min(LONGEST_LEAD);
-        let until = now.plus(life.saturating_sub(lead).min(LONGEST_MEMORY)).min(need.ends);
+        let until = now.plus(life.saturating_sub(lead).min(LONGEST_MEMORY));
+        // The request that waits for it must find it, also if the token that was shown has expired within the provider's clock skew.
+        let until = until.min(need.ends.max(now.plus(FOR_WHO_WAITS)));
         let bytes = access_token.len();
         self.issued.remember(need.name, Rc::new(access_token), bytes, until);
     }

@@ -144,6 +144,11 @@ pub fn call(request: &Request) -> Result<Call, Fault> {
         "POST" => {}
         _ => return Ok(Call::Any),
     }
+    // Some servers read `_` in a name as `-`, and would believe one field or the other.
+    let is_like_ours = |name: &[u8]| name.starts_with(b"mcp") && name.contains(&b'_');
+    if request.headers.named(is_like_ours).next().is_some() {
+        return Err(Fault::Twice("a field whose name has _ instead of -"));
+    }
     if request.headers.all(VERSION).nth(1).is_some() {
         return Err(Fault::Twice("MCP-Protocol-Version"));
     }

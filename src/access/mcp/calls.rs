@@ -66,14 +66,15 @@ impl Listed {
     }
 
     fn fits(&self, named: &Named) -> Truth {
-        if !fast_glob::glob_match(&self.method, &named.method) {
+        if !fits(&self.method, &named.method) {
             return Truth::False;
         }
         match (&self.name, &named.name) {
             (None, _) => Truth::True,
             (Some(_), None) => Truth::False,
             (Some(_), Some(name)) if named.method == RESOURCES_READ && !is_plain(name) => Truth::Unknown,
-            (Some(pattern), Some(name)) => fast_glob::glob_match(pattern, name).into(),
+            (Some(pattern), Some(name)) if named.method == RESOURCES_READ => fast_glob::glob_match(pattern, name).into(),
+            (Some(pattern), Some(name)) => fits(pattern, name).into(),
         }
     }
 }
@@ -99,15 +100,44 @@ impl ScopesOfCalls {
 /// The calls that name something, each with the word by which an operator lists them.
 pub const NAMING: [(&str, &str); 3] = [("tools", TOOLS_CALL), ("prompts", PROMPTS_GET), ("resources", RESOURCES_READ)];
 
-/// Whether every server reads a URI in the same way: it has no escapes, no dots, backslashes or doubled slashes in its path, and no
-/// capitals before that.
+/// Whether a text fits a pattern in which `*` stands for anything. A slash is a character like others: only URIs have segments.
+pub fn fits(pattern: &str, text: &str) -> bool {
+    if !pattern.contains('*') {
+        return pattern == text;
+    }
+    // To the matcher of paths a slash is special, and this character is not. No name that a server has contains it.
+    let plain = |text: &str| text.replace('/', "\u{1}");
+    fast_glob::glob_match(plain(pattern), plain(text))
+}
+
+/// The schemes whose URIs are written anew when a server reads them (URL Standard, special schemes).
+const SPECIAL: [&str; 6] = ["file", "ftp", "http", "https", "ws", "wss"];
+
+/// Whether every server reads a URI in the same way, also one that writes it anew before it looks it up (URL Standard): it has no
+/// escapes and nothing that would be escaped, no dots, backslashes or doubled slashes in its path, no capitals before that, and one
+/// way only to write its host.
 fn is_plain(uri: &str) -> bool {
-    let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(&byte);
+    let Some((scheme, rest)) = uri.split_once(':').filter(|_| uri.bytes().all(is_kept)) else { return false };
     let (authority, path) = match rest.strip_prefix("//") {
-        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
-        None => ("", rest),
+        Some(rest) => {
+            let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+            (Some(authority), path)
+        }
+        None => (None, rest),
     };
     let dots = path.split(['/', '?', '#']).any(|segment| matches!(segment, "." | ".."));
-    let capitals = scheme.chars().chain(authority.chars()).any(|character| character.is_ascii_uppercase());
-    !dots && !capitals && !path.contains("//") && !uri.contains(['%', '\\']) && !uri.contains(char::is_control)
+    let before_path = scheme.chars().chain(authority.unwrap_or_default().chars());
+    let is_written_once = match (SPECIAL.contains(&scheme), authority) {
+        (false, _) => true,
+        (true, None) => false,
+        (true, Some("")) => scheme == "file" && path.starts_with('/'),
+        (true, Some(authority)) => {
+            let last = authority.rsplit('.').next().unwrap_or_default();
+            // An address has several spellings, and so have a port and a name before the host.
+            let is_name = !last.is_empty() && !last.starts_with(|first: char| first.is_ascii_digit());
+            scheme != "file" && is_name && !authority.contains([':', '@', '[']) && path.starts_with('/')
+        }
+    };
+    !dots && { before_path }.all(|character| !character.is_ascii_uppercase()) && !path.contains("//") && is_written_once
 }

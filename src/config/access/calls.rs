@@ -4,7 +4,7 @@
 #[cfg(not(target_arch = "wasm32"))]
 use crate::config::described::{Kind, list, named, text};
 
-use crate::access::mcp::calls::{Calls, Listed, NAMING, ScopesOfCalls};
+use crate::access::mcp::calls::{Calls, Listed, NAMING, ScopesOfCalls, fits};
 use crate::access::requirement::test::is_scope;
 use crate::config::access::paths::mistake;
 use crate::config::reading::place::shape;
@@ -73,7 +73,7 @@ pub(crate) fn asked(path: &str, shape: &CallsShape, refusals: &mut Refusals) -> 
         let at = format!("{path}.{member}");
         let patterns = written.clone().and_then(|written| patterns(&at, written, refusals));
         naming.push(patterns.and_then(|patterns| {
-            let includes = |pattern: &String| fast_glob::glob_match(pattern, method);
+            let includes = |pattern: &String| fits(pattern, method);
             if !patterns.is_empty() && methods.iter().flatten().any(includes) {
                 let sentence = format!(
                     "expected none beside methods with {method}, which is every one of them, found some; remove {method} there"

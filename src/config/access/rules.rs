@@ -70,6 +70,10 @@ pub(crate) fn rules(
             let matches = parts.part(matches.and_then(|matches| before.leaves(&name, matches, refusals)).map(Some));
             let at_allowed = format!("{name}.allow_in_path");
             let allowed = allowed(&at_allowed, shape.allow_in_path, matches.as_ref(), known.named_by_routes, refusals);
+            let allowed = match matches.as_ref().is_some_and(|matches| matches.calls.is_some()) && allowed != Ok(Vec::new()) {
+                true => allowed.and_then(|_| Err(refusals.refuse(&*at_allowed, ALLOWED_BESIDE_CALLS))),
+                false => allowed,
+            };
             let require = shape.require.and_then(|shape| known.requirement(&format!("{name}.require"), &shape, refusals));
             requirements.extend(require.clone());
             let answers = Answers {
@@ -88,6 +92,9 @@ pub(crate) fn rules(
     }
     Rules { all: all.into_iter().collect(), requirements, warnings: before.warnings }
 }
+
+const ALLOWED_BESIDE_CALLS: &str =
+    "expected none beside match.mcp, because other calls with such a path fall to other rules, found some; remove it";
 
 /// The rules before the next one, endpoints first, and the requests that they take.
 struct Before<'a> {

@@ -93,6 +93,15 @@ fn rules_that_look_at_calls_are_refused_where_nobody_compares_them_with_the_body
 }
 
 #[test]
+fn a_path_that_servers_read_differently_is_not_allowed_for_certain_calls_alone() {
+    let mut document = server(json!({"body_checked_by": "server"}), json!({"mcp": {"tools": ["x"]}}), json!("authenticated"));
+    assert_eq!(refused(&document), "");
+    document["rules"][0]["allow_in_path"] = json!([";"]);
+    let said = refused(&document);
+    assert!(said.starts_with("rules[0].allow_in_path: expected none beside match.mcp"), "{said}");
+}
+
+#[test]
 fn a_rule_for_certain_calls_leaves_the_others_to_the_next_one() {
     let rules = |second: Value| {
         let first = json!({"match": {"path_separated_prefix": "/mcp", "mcp": {"tools": ["a"]}}, "require": "authenticated"});

@@ -129,9 +129,8 @@ pub(super) fn judged<'a>(
         ByIntrospection::Answered(_) | ByIntrospection::NotAsked => who(scene, visit, &rule, resource, &mut events),
     };
     // Who is asking comes first: clients that are told something else before do not sign in.
-    let asks = matches!(identity, Identity::Unclear(_) | Identity::Asked(..));
-    let nobody = matches!(identity, Identity::Unknown(_)) && rule.require != Requirement::Public;
-    if let Some(failure) = refused.filter(|_| !asks && !nobody) {
+    let is_known = matches!(identity, Identity::Known(..)) || rule.require == Requirement::Public;
+    if let Some(failure) = refused.filter(|_| is_known) {
         let verified = if let Identity::Known(verified, _) = &identity { Some(&**verified) } else { None };
         return Ok(Judged::Otherwise(guarded.deny(verified, failure, events)));
     }

@@ -12,6 +12,9 @@ use crate::authenticate::who::accepts_tokens;
 use crate::config::settings::Settings;
 use crate::words::principal::Proof;
 
+/// The most scopes that a challenge names.
+const MOST_SCOPES: usize = 100;
+
 /// What is told under a rule, to somebody who is known or to nobody, who makes this call.
 pub(crate) fn challenge(
     settings: &Settings,
@@ -41,7 +44,8 @@ fn wanted(resource: &ProtectedResource, asked_for: &[&str], verified: Option<&Ve
     let further = further.filter(|scope| is_scope(scope)).map(|scope| resource.asked(scope));
     let mut once: Vec<String> = Vec::new();
     for scope in resource.scopes.iter().cloned().chain(further) {
-        if !once.contains(&scope) {
+        // A token may have thousands.
+        if once.len() < MOST_SCOPES && !once.contains(&scope) {
             once.push(scope);
         }
     }

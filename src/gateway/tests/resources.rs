@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::stage::{Stage, changed, field, forwarded, outcome, response, upstream_headers, with};
+use crate::crypto::testing::RSA;
 use crate::http::message::{CookieEdit, Headers};
 use crate::oidc::testing::ISSUER;
 use crate::step::decision::Decision;
@@ -170,6 +171,21 @@ fn where_a_providers_tokens_are_for_resources_alone_authorization_is_the_applica
     let step = stage.worker.begin(post("/open", &token(&stage, json!({}))));
     assert_eq!((upstream_headers(&step), forwarded(&step).edits.remove.len()), (vec![], 0));
     assert_eq!(outcome(&stage.worker.begin(post("/other", &token(&stage, json!({}))))), (401, "session_missing"));
+}
+
+#[test]
+fn a_token_of_a_provider_for_resources_alone_counts_nowhere_else_also_where_another_providers_do() {
+    let mut document = guarded();
+    document["providers"][0]["name"] = json!("agents");
+    let keys = json!({"keys": [RSA.jwk(&json!({"kid": "p"}))]});
+    let bearer = json!({"audiences": ["api"], "algorithms": ["RS256"], "jwks": keys});
+    let people = json!({"name": "people", "issuer": "https://people.example.com", "bearer": bearer});
+    document["providers"].as_array_mut().unwrap().push(people);
+    document["rules"] = json!([]);
+    document["resources"][0]["providers"] = json!(["agents"]);
+    let mut stage = Stage::ready(&document);
+    assert_eq!(outcome(&stage.worker.begin(post("/mcp", &token(&stage, json!({}))))).0, 200);
+    assert_eq!(outcome(&stage.worker.begin(post("/elsewhere", &token(&stage, json!({}))))), (401, "token_invalid"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a request calls, whatever its fields look like, and which calls fit a list.
 
 use super::*;
-use crate::access::mcp::calls::{Calls, Listed, ScopesOfCalls};
+use crate::access::mcp::calls::{Calls, Listed, ScopesOfCalls, fits};
 use crate::access::truth::Truth;
 use crate::http::message::Headers;
 
@@ -84,6 +84,8 @@ fn fields_that_come_twice_or_are_missing_say_nothing() {
         (vec![NEW, CALL, CALL, read], Fault::Twice("Mcp-Method")),
         (vec![NEW, CALL, read, ("mcp-name", b"delete")], Fault::Twice("Mcp-Name")),
         (vec![NEW, CALL, read, ("mcp-param-a", b"1"), ("mcp-param-a", b"2")], Fault::Twice("an Mcp-Param field")),
+        (vec![NEW, CALL, read, ("mcp_name", b"delete")], Fault::Twice("a field whose name has _ instead of -")),
+        (vec![("mcp_protocol_version", b"2025-11-25"), NEW, CALL, read], Fault::Twice("a field whose name has _ instead of -")),
         (vec![NEW, read], Fault::Missing("Mcp-Method")),
         (vec![NEW, CALL], Fault::Missing("Mcp-Name")),
         (vec![NEW, ("mcp-method", b"prompts/get")], Fault::Missing("Mcp-Name")),
@@ -167,6 +169,27 @@ fn a_call_that_is_not_named_is_neither_listed_nor_not_listed() {
 }
 
 #[test]
+fn a_star_stands_for_slashes_too_where_no_path_is_meant() {
+    for (pattern, text, fitting) in [
+        ("*", "tools/call", true),
+        ("**", "tools/call", true),
+        ("tools/*", "tools/call", true),
+        ("*/list", "tools/list", true),
+        ("delete_*", "delete_a/b", true),
+        ("delete_*", "delete_", true),
+        ("delete_*", "undelete_a", false),
+        ("tools/call", "tools/call", true),
+        ("tools", "tools/call", false),
+    ] {
+        assert_eq!(fits(pattern, text), fitting, "{pattern} {text}");
+    }
+    let every = Calls { listed: vec![listed("*", None)], params: vec![] };
+    assert_eq!(every.fits(&named("tools/call", Some("a/b"))), Truth::True);
+    let scopes = ScopesOfCalls(vec![(listed("*", None), vec!["admin".into()])]);
+    assert_eq!(scopes.of(&named("tools/call", Some("a"))).collect::<Vec<_>>(), ["admin"]);
+}
+
+#[test]
 fn an_argument_that_no_field_names_may_be_in_the_body() {
     let calls = Calls { listed: vec![listed("tools/call", Some("*"))], params: vec![("region".into(), vec!["eu".into()])] };
     let with = |params: &[(&str, &str)]| {
@@ -196,6 +219,21 @@ fn an_address_that_servers_may_read_differently_is_neither_listed_nor_not_listed
         ("FILE:///docs/a", Truth::Unknown),
         ("file://HOST/docs/a", Truth::Unknown),
         ("docs/a", Truth::Unknown),
+        // So some servers write what they were asked for, before they look it up.
+        ("file:/secret/a", Truth::Unknown),
+        ("file:secret/a", Truth::Unknown),
+        ("file://localhost/secret/a", Truth::Unknown),
+        (" file:///secret/a", Truth::Unknown),
+        ("file:///secret/a ", Truth::Unknown),
+        ("file:///secret/\u{e9}", Truth::Unknown),
+        ("file:///secret/{a}", Truth::Unknown),
+        ("https:/host/a", Truth::Unknown),
+        ("https://host", Truth::Unknown),
+        ("https://host:443/a", Truth::Unknown),
+        ("https://user@host/a", Truth::Unknown),
+        ("http://0x7f.1/a", Truth::Unknown),
+        ("https://host.example/a", Truth::False),
+        ("note://a/b", Truth::False),
     ] {
         assert_eq!(calls.fits(&named("resources/read", Some(uri))), truth, "{uri}");
     }

@@ -131,6 +131,17 @@ pub(super) fn check_calls(
         }
         let mut calls = rule.matches.calls.iter().chain(tests.iter().filter_map(|test| test.calls()));
         let with_params = calls.any(|calls| !calls.params.is_empty());
+        // Below a resource there may be another one with another filter.
+        let touched = |(on, resource): &(Origin, ProtectedResource)| {
+            origins_of(rule, origins).any(|origin| origin == on)
+                && rule.matches.path.touches(&PathMatch::SeparatedPrefix(resource.path.clone()))
+        };
+        let by_another =
+            |checker: &Checked<Option<BodyCheckedByWord>>| matches!(checker, Ok(Some(by)) if *by != BodyCheckedByWord::Server);
+        if with_params && all.iter().zip(checkers).any(|(one, (_, checker))| touched(one) && by_another(checker)) {
+            checked = Err(refusals.refuse(format!("{}.match.mcp.params", rule.name), PARAMS_UNCHECKED));
+            continue;
+        }
         for origin in origins_of(rule, origins) {
             // The innermost one counts.
             let with_checkers = all.iter().zip(checkers).filter(|((on, resource), _)| is_within(rule, origin, on, resource));
@@ -138,9 +149,6 @@ pub(super) fn check_calls(
             let (place, sentence) = match around.map(|(_, checker)| checker) {
                 None => (rule.name.to_string(), nowhere(origin)),
                 Some((index, Ok(None))) => (format!("resources[{index}].body_checked_by"), unchecked(rule)),
-                Some((_, Ok(Some(by)))) if with_params && *by != BodyCheckedByWord::Server => {
-                    (format!("{}.match.mcp.params", rule.name), PARAMS_UNCHECKED.to_owned())
-                }
                 Some(_) => continue,
             };
             checked = Err(refusals.refuse(place, sentence));

@@ -39,6 +39,16 @@ fn a_token_is_not_used_longer_than_the_one_that_it_was_exchanged_for() {
 }
 
 #[test]
+fn a_token_that_has_expired_within_the_clock_skew_is_exchanged_once_and_not_in_a_loop() {
+    let mut stage = Stage::ready(&exchanging());
+    let clients = token(&stage, json!({"exp": BEGINNING.seconds() - 10}));
+    for _ in 0..3 {
+        assert_eq!(ask(&mut stage, "/notes", &clients).as_deref(), Some("Bearer for-the-application-0"));
+    }
+    assert_eq!(stage.provider.exchanged.len(), 1);
+}
+
+#[test]
 fn after_its_end_a_session_gets_none_and_the_next_session_of_the_person_another() {
     let mut stage = signed_in();
     assert_eq!(arrives(&stage.script("GET", "/notes")), Some("Bearer for-the-application-0"));
