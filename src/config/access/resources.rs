@@ -58,7 +58,7 @@ shape! {
         authorization_server_metadata: Option<AuthorizationServerWord>,
         /// whether a POST of a version of MCP that does not say what it calls, such as those before 2026-07-28, is refused (`refuse`) or
         /// must meet every rule that it could fall under (`allow`)
-        /// Default: `allow`
+        /// Default: `allow`, because many clients speak such a version
         older_versions: Option<OlderVersionsWord>,
         /// who behind Accredit refuses a request whose body calls something else than its header fields say; needed where rules have
         /// `mcp`. Audit lines and counters tell of calls where this is given
