@@ -106,13 +106,20 @@ describe('the documents name', () => {
   });
 
   it('every counter', () => {
-    // The documents write a counter that ends with a reason as accredit_denied_REASON, a gauge of a provider as …_PROVIDER.
+    // The documents write a counter that ends with a reason as accredit_denied_REASON, a gauge of a provider as …_PROVIDER, and of
+    // counters of calls each by what became of them.
     const literals = [
       ...read('src/step/metric.rs')
         .split('#[cfg(test)]')[0]
         .matchAll(/"(accredit_[a-z_]+)"/g),
     ];
-    const counters = literals.map(([, name]) => (name.endsWith('seconds_') ? `${name}PROVIDER` : name.endsWith('_') ? `${name}REASON` : name));
+    const ends = [
+      ['seconds_', 'PROVIDER'],
+      ['tool_calls_', 'forwarded_TOOL'],
+      ['calls_', 'forwarded'],
+      ['_', 'REASON'],
+    ];
+    const counters = literals.map(([, name]) => `${name}${ends.find(([end]) => name.endsWith(end))?.[1] ?? ''}`);
     assert.ok(counters.length >= 40, `found ${counters.length} counters in the source`);
     const text = DOCUMENTS.filter(({ path }) => path.startsWith('docs/'))
       .map(({ text: words }) => words)
