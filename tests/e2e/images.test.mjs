@@ -136,7 +136,7 @@ describe('the module', () => {
     const there = finals(stages(envoy.text)).map(({ instructions }) => instructions.find(({ from }) => from === 'build').words.at(-1));
     assert.deepEqual(there, ['/etc/envoy/accredit.wasm', '/etc/envoy/accredit.wasm']);
     const rendered = files.filter((path) => path.startsWith('deploy/compose/envoy/'));
-    assert.equal(rendered.length, 5);
+    assert.equal(rendered.length, 6);
     for (const path of rendered) {
       const [listener] = parse(read(path)).static_resources.listeners;
       assert.equal(pluginOf(listener).vm_config.code.local.filename, there[0], path);
