@@ -32,7 +32,12 @@ const FIELDS = [
   ['the name of the tool, of a token that may not call it', 403, 'scope_missing', { body, fields: { 'Mcp-Name': 'delete_note' } }],
   ['that name, encoded', 403, 'scope_missing', { body, fields: { 'Mcp-Name': base64('delete_note') } }],
   ['that name, between blanks', 403, 'scope_missing', { body, fields: { 'Mcp-Name': ' \t delete_note\t ' } }],
-  ['that name, and a lie in another field of that name with _', 400, 'mcp_fields_invalid', { body, fields: { 'Mcp-Name': 'delete_note', mcp_name: 'read_note' } }],
+  [
+    'that name, and a lie in another field of that name with _',
+    400,
+    'mcp_fields_invalid',
+    { body, fields: { 'Mcp-Name': 'delete_note', mcp_name: 'read_note' } },
+  ],
   ['the name twice, the lie first', 400, 'mcp_fields_invalid', { body, fields: { 'Mcp-Name': ['read_note', 'delete_note'] } }],
   ['the name twice, the lie last', 400, 'mcp_fields_invalid', { body, fields: { 'Mcp-Name': ['delete_note', 'read_note'] } }],
   ['the name twice, in other case', 400, 'mcp_fields_invalid', { body, fields: { 'MCP-NAME': 'delete_note' } }],
