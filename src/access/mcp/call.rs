@@ -99,6 +99,8 @@ pub enum Fault {
     Credential(&'static str),
     /// By this field, the body is another text than its bytes.
     Recoded(&'static str),
+    /// A field has `_` in its name where these have `-`.
+    Lookalike,
     /// The body says something else than these fields.
     Differs,
 }
@@ -112,6 +114,9 @@ impl Fault {
             Self::Unreadable(field) => format!("{field} cannot be read"),
             Self::Credential(field) => format!("{field} has the token in it, which belongs into Authorization alone"),
             Self::Recoded(field) => format!("{field} says something else of the body than that it is JSON in UTF-8"),
+            Self::Lookalike => {
+                "a field came whose name has _ where others have -, which many servers take for one of them".to_owned()
+            }
             Self::Differs => "Mcp-Method or Mcp-Name is not what the body calls".to_owned(),
         }
     }
@@ -144,10 +149,10 @@ pub fn call(request: &Request) -> Result<Call, Fault> {
         "POST" => {}
         _ => return Ok(Call::Any),
     }
-    // Some servers read `_` in a name as `-`, and would believe one field or the other.
-    let is_like_ours = |name: &[u8]| name.starts_with(b"mcp") && name.contains(&b'_');
+    // Many servers read `_` in a name as `-`, and would believe one field or the other.
+    let is_like_ours = |name: &[u8]| name.contains(&b'_') && (name.starts_with(b"mcp") || name.starts_with(b"content"));
     if request.headers.named(is_like_ours).next().is_some() {
-        return Err(Fault::Twice("a field whose name has _ instead of -"));
+        return Err(Fault::Lookalike);
     }
     if request.headers.all(VERSION).nth(1).is_some() {
         return Err(Fault::Twice("MCP-Protocol-Version"));
