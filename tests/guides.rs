@@ -1,5 +1,5 @@
-//! Tests that the guides for contributors name the files of each room, and only paths and names that exist. It never looks at
-//! what the guides say about them.
+//! Tests that the guides for contributors name the files of each room, and only paths and names that exist, and that the page of
+//! the conformance modules lists those that are tests. It never looks at what the guides say about them.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -48,7 +48,8 @@ fn file_names(path: &str, also_below: bool) -> BTreeSet<String> {
 
 fn guides() -> Vec<(String, String)> {
     let decisions = folder("docs/decisions").into_iter().map(|path| path.strip_prefix(root()).unwrap().display().to_string());
-    let names = ["CONTRIBUTING.md".to_owned(), "docs/architecture.md".to_owned()].into_iter().chain(decisions);
+    let names =
+        ["CONTRIBUTING.md", "docs/architecture.md", "docs/conformance.md"].map(str::to_owned).into_iter().chain(decisions);
     names.map(|name| (name.clone(), text(name))).collect()
 }
 
@@ -106,4 +107,26 @@ fn every_path_and_every_name_in_the_guides_exists() {
         }
     }
     assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn the_page_of_the_conformance_modules_lists_all_48_and_each_is_a_test_of_that_name() {
+    const FIRST: &str = "oidcc-client-test";
+    let files =
+        folder("tests/e2e").into_iter().filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("conformance"));
+    let tests = files.map(|path| std::fs::read_to_string(path).unwrap()).collect::<Vec<_>>().join("\n");
+    let page = text("docs/conformance.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(module, _)| module));
+    let modules: Vec<_> = rows.filter(|module| module.starts_with(FIRST)).collect();
+    for module in &modules {
+        // A test says the whole name, or what follows a prefix of several tests.
+        let parts = module.match_indices('-').map(|(at, _)| format!("'{}'", &module[at + 1..]));
+        let named = tests.contains(&format!("'{module}:")) || parts.into_iter().any(|part| tests.contains(&part));
+        assert!(named, "tests/e2e/conformance*.test.mjs has no test of {module}");
+    }
+    let once: BTreeSet<_> = modules.iter().collect();
+    assert_eq!(once.len(), modules.len(), "a module stands twice");
+    // Those of the first table are in two plans.
+    let basic = page.split("\n## ").find(|part| part.starts_with("Basic and form post")).unwrap().matches("\n| `").count();
+    assert_eq!(modules.len() + basic, 48);
 }
