@@ -26,9 +26,11 @@ pub(super) fn of_logout_token<'a>(
     [End::AtProvider { provider, sid, begun_by, until }].into_iter().chain(without_sid).collect()
 }
 
-/// What ends all sessions of the person whose session this is. Where the user service has given them their subject, they may have
-/// sessions that do not say what `sub` at the provider is.
-pub(super) fn of_person<'a>(settings: &Settings, session: &'a Session, begun_by: Timestamp) -> Vec<End<'a>> {
+/// What ends all sessions of the person whose session this is, as of now. Where the user service has given them their subject, they may
+/// have sessions that do not say what `sub` at the provider is. This session may have begun later than now, where our clock is behind
+/// that of the replica that began it: what began before it ends, too.
+pub(super) fn of_person<'a>(settings: &Settings, session: &'a Session, now: Timestamp) -> Vec<End<'a>> {
+    let begun_by = now.max(session.created);
     let (provider, until) = (session.provider.as_str(), settings.session.nothing_is_left_after(begun_by));
     let subjects = settings.people(provider).subjects;
     let by_sub = session.subject_at_provider(subjects).map(|sub| End::PersonHere { provider, sub, begun_by, until });

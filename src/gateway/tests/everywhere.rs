@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::stage::{Browser, Stage, changed, document, location, outcome, response, seconds, with};
+use super::stage::{BEGINNING, Browser, Stage, changed, document, location, outcome, response, seconds, with};
 
 const EVERYWHERE: &str = "/api/logout?everywhere";
 
@@ -33,6 +33,18 @@ fn all_browsers_of_a_person_are_signed_out_and_nobody_elses_and_a_later_sign_in_
         let later = another_browser(&mut stage);
         assert!(is_in(&mut stage, &later));
     }
+}
+
+#[test]
+fn what_began_before_the_persons_own_session_ends_even_at_a_replica_whose_clock_is_behind() {
+    let mut stage = Stage::ready(&document());
+    let other = another_browser(&mut stage);
+    stage.worker.wait(seconds(1));
+    stage.sign_in("/page");
+    stage.worker.world.now = BEGINNING.minus(seconds(20));
+    assert_eq!(outcome(&stage.script("POST", EVERYWHERE)), (200, ""));
+    stage.worker.world.now = BEGINNING.plus(seconds(3));
+    assert!(!is_in(&mut stage, &other));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod claims;
 mod contended;
+mod histories;
 mod lost;
 mod many;
 mod old_cookies;
