@@ -2,7 +2,7 @@
 # You need a Rust toolchain by rustup, Python 3.10 or newer (3.11 for e2e), and Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench wasm cli reference manifests dist format clean fmt clippy biome unit redis fuzz e2e tools
+.PHONY: help demo test check supply advisories bench wasm cli reference manifests dist format clean fmt clippy biome unit redis fuzz e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -27,6 +27,12 @@ demo: wasm deploy/demo/node_modules/.package-lock.json ## a gateway with a provi
 test: unit redis e2e ## all tests, with a real Redis, a real Envoy and a real Chromium (only one e2e file: make test E2E=name.test.mjs)
 
 check: fmt clippy biome unit fuzz ## formatting, lints with warnings denied (Rust native and wasm, JavaScript), unit tests, and whether the fuzzers compile
+
+supply: ## whether each crate comes from crates.io, under a licence that we accept, and in one version (cargo-deny, by lints/deny.toml)
+	@deny=$$(deploy/build/cargo-deny.sh) && "$$deny" --locked --manifest-path "$(CURDIR)/Cargo.toml" --config lints/deny.toml check --hide-inclusion-graph licenses bans sources
+
+advisories: ## whether a fault of a crate is published; it fetches the RustSec database from GitHub
+	@deny=$$(deploy/build/cargo-deny.sh) && "$$deny" --locked --manifest-path "$(CURDIR)/Cargo.toml" --config lints/deny.toml check advisories
 
 format: tools lints/node_modules/.package-lock.json ## formats the Rust and the JavaScript, as make check requires
 	cargo fmt
