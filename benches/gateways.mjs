@@ -75,6 +75,8 @@ export function accredit(provider, { rules = 1, bearer = false, jwt = false, lis
     configuration.origins = [`http://${HOST}`];
     // Without filter state, because Envoy's own filters do not write anything for an access log either.
     delete configuration.filter_state;
+    // Without an endpoint that no line uses and that an earlier module may not know.
+    delete configuration.endpoints.backchannel_logout;
     configuration.session = { ...configuration.session, ...(jwt ? asJwt : sealed) };
     const others = Array.from({ length: rules - 1 }, (_, i) => ({ match: { path_separated_prefix: `/service-${i}/api` }, ...groupRule }));
     configuration.rules = [...others, { match: { path_separated_prefix: '/fast' }, ...groupRule }];
