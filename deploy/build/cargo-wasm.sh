@@ -42,11 +42,10 @@ flags() { us=$(printf '\037'); joined=; for flag in "$@"; do joined=${joined:+$j
 # The module contains no path of the machine that built it.
 here="--remap-path-prefix=$PWD=/accredit"
 crates="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-# Envoy compiles the whole module before it serves, and its compiler (V8 without Liftoff) inlines again: into each function, callees of up to
-# twice the function's own size together. So rustc inlines only small functions, larger ones only with #[inline], and none with a large stack
-# frame: those read parts of the configuration, and as one large function they would cost several times the memory. (Tested: thresholds of 10
-# to 70 and, with #[inline], 40 to 225; frames of 128 to 512 bytes. Higher thresholds make requests faster, until Envoy is ready too late.
-# `make bench` measures what a worker and a request cost.) -inline-threshold would hold for the crates that are built small, too; this one
+# Envoy compiles the whole module before it serves, which costs time and memory for each kilobyte. calls.mjs keeps its compiler from inlining
+# again. So rustc inlines only small functions, larger ones only with #[inline], and none with a large stack frame: those read parts of the
+# configuration. (Tested: thresholds of 10 to 70 and, with #[inline], 40 to 225; frames of 128 to 512 bytes. Higher thresholds make requests
+# faster, until Envoy is ready too late. `make bench` measures what a worker and a request cost.) -inline-threshold would hold for the crates that are built small, too; this one
 # leaves them LLVM's own, lower threshold.
 inline=-Cllvm-args=-inlinedefault-threshold=45
 hinted=-Cllvm-args=-inlinehint-threshold=160

@@ -17,8 +17,9 @@ module=$("$here/cargo-wasm.sh" build --release --lib \
 # Optimizing takes longer than building: an optimized module is kept while the stamp shows that nothing it was made from has changed.
 sum() { if has sha256sum; then sha256sum; elif has shasum; then shasum -a 256; else cksum; fi <"$1"; }
 exports=$here/exports.mjs
+calls=$here/calls.mjs
 lock=$here/package-lock.json
-all() { echo "quick: ${QUICK:-no}" && sum "$module" && sum "$output" && sum "$0" && sum "$exports" && if [ -e "$lock" ]; then sum "$lock"; fi; }
+all() { echo "quick: ${QUICK:-no}" && sum "$module" && sum "$output" && sum "$0" && sum "$exports" && sum "$calls" && if [ -e "$lock" ]; then sum "$lock"; fi; }
 stamp=$output.from
 if [ ! -e "$output" ] || ! all | cmp -s - "$stamp"; then
     [ -x "$here/node_modules/.bin/wasm-opt" ] || { say "npm ci in deploy/build"; (cd "$here" && npm ci >/dev/null); }
@@ -31,14 +32,15 @@ if [ ! -e "$output" ] || ! all | cmp -s - "$stamp"; then
         say "wasm-opt"
         # The features are those of rustc's target, and SIMD; never -all, which Envoy refuses. The functions and locals that are used most get
         # the shortest numbers. --low-memory-unused is safe because the first kilobyte of the memory is the far end of the stack: no valid
-        # address is there. Tiny functions are inlined everywhere, and a function with one caller if it is of moderate size: the fewer
-        # calls, the less Envoy's compiler inlines again. Larger ones are not, because it needs several times more memory for large functions
-        # (`make bench` shows both).
+        # address is there. Tiny functions are inlined everywhere, and a function with one caller if it is of moderate size (`make bench`
+        # shows what a worker then needs).
         "$here/node_modules/.bin/wasm-opt" -Oz --converge --low-memory-unused --reorder-functions --reorder-locals --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
             --enable-nontrapping-float-to-int --one-caller-inline-max-function-size=800 --always-inline-max-function-size=4 \
             --flexible-inline-max-function-size=10 "$less" -o "$new"
         rm "$less"
     fi
+    # Last, because wasm-opt would change these calls.
+    node "$calls" "$new" "$new"
     # Replace the file in one step, because an Envoy may be reading the old one.
     mv "$new" "$output"
     all >"$stamp.$$" && mv "$stamp.$$" "$stamp"

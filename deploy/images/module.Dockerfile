@@ -10,7 +10,7 @@
 #
 # Change     the versions, here and in envoy.Dockerfile (a test compares the two); `registry.example.com`, to your registry. For digests see README.md.
 
-# Node for wasm-opt and exports.mjs, which deploy/build/wasm.sh runs; their packages are those of the lock file.
+# Node for wasm-opt, exports.mjs and calls.mjs, which deploy/build/wasm.sh runs; their packages are those of the lock file.
 FROM node:24.21.0-bookworm-slim AS tools
 WORKDIR /tools
 COPY deploy/build/package.json deploy/build/package-lock.json deploy/build/.npmrc ./
@@ -22,7 +22,7 @@ RUN rustup target add wasm32-wasip1
 COPY --from=tools /usr/local/bin/node /usr/local/bin/node
 WORKDIR /accredit
 COPY --from=tools /tools/node_modules deploy/build/node_modules
-COPY deploy/build/lib.sh deploy/build/cargo-wasm.sh deploy/build/wasm.sh deploy/build/exports.mjs deploy/build/
+COPY deploy/build/lib.sh deploy/build/cargo-wasm.sh deploy/build/wasm.sh deploy/build/exports.mjs deploy/build/calls.mjs deploy/build/
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 RUN deploy/build/wasm.sh /accredit/target/accredit.wasm

@@ -7,6 +7,7 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { parse } from 'yaml';
+import { withCalls } from '../../deploy/build/calls.mjs';
 import { withoutOthers } from '../../deploy/build/exports.mjs';
 import { pluginOf } from './lib/gateway.mjs';
 import { build } from './lib/image-build.mjs';
@@ -171,7 +172,7 @@ describe('the build', () => {
   let written;
   before(() => {
     writeFileSync(compiled, moduleOf(WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(wasmPath())))));
-    written = Buffer.from(withoutOthers(readFileSync(compiled)));
+    written = withCalls(withoutOthers(readFileSync(compiled)));
   });
   const sameModule = (path) => assert.ok(readFileSync(path).equals(written), path);
 

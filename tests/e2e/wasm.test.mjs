@@ -6,6 +6,8 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, chmodSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import binaryen from '../../deploy/build/node_modules/binaryen/index.js';
+import { withCalls } from '../../deploy/build/calls.mjs';
 import { withoutOthers } from '../../deploy/build/exports.mjs';
 import { ROOT, temporaryFolder, wasmPath } from './lib/process.mjs';
 
@@ -56,6 +58,51 @@ describe('the module', () => {
   });
 });
 
+describe('deploy/build/calls.mjs', () => {
+  /** A module whose function `seven` adds up 7, in a body of about that many bytes; it imports a function that is not called. */
+  function moduleOf(size) {
+    const module = new binaryen.Module();
+    module.addFunctionImport('imported', 'env', 'imported', binaryen.none, binaryen.none);
+    const steps = Array.from({ length: Math.ceil(size / 7) }, () => module.local.set(0, module.i32.or(module.local.get(0, binaryen.i32), module.i32.const(7))));
+    module.addFunction('seven', binaryen.none, binaryen.i32, [binaryen.i32], module.block(null, [...steps, module.local.get(0, binaryen.i32)], binaryen.i32));
+    module.addFunction('idle', binaryen.none, binaryen.none, [], module.nop());
+    module.addFunctionExport('seven', 'seven');
+    return Buffer.from(module.emitBinary());
+  }
+
+  /** How often each function is called in the text of each function of a module. */
+  function callsIn(bytes) {
+    const functions = binaryen
+      .readBinary(bytes)
+      .emitText()
+      .split(/^ \(func /m)
+      .slice(1);
+    return functions.map((text) => (text.match(/\(call \$/g) ?? []).length);
+  }
+
+  it('adds to each large function, and to no small one, the calls that take what Envoy would copy', () => {
+    const [large, small] = [withCalls(moduleOf(300)), withCalls(moduleOf(30))];
+    assert.deepEqual([large, small].map(callsIn), [
+      [1, 0, 0, 59],
+      [0, 0, 0, 59],
+    ]);
+  });
+
+  it('changes nothing of what the module does', () => {
+    for (const size of [30, 300, 30_000]) {
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(withCalls(moduleOf(size))), { env: { imported: assert.fail } });
+      assert.equal(exports.seven(), 7);
+    }
+  });
+
+  it('makes of the same module the same bytes', () => assert.ok(withCalls(moduleOf(300)).equals(withCalls(moduleOf(300)))));
+
+  it('refuses what is no complete module', () => {
+    const module = moduleOf(300);
+    for (const length of [0, 4, 9, module.length - 1]) assert.throws(() => withCalls(module.subarray(0, length)));
+  });
+});
+
 describe('deploy/build/wasm.sh', () => {
   /** A copy of wasm.sh with replacements of the compiler and the optimizer, which write down their input. */
   function builder() {
@@ -63,10 +110,14 @@ describe('deploy/build/wasm.sh', () => {
     const at = (path) => join(place, 'deploy/build', path);
     mkdirSync(at('node_modules/.bin'), { recursive: true });
     for (const name of ['wasm.sh', 'lib.sh']) cpSync(join(ROOT, 'deploy/build', name), at(name));
-    writeFileSync(
-      at('exports.mjs'),
-      "import { readFileSync, writeFileSync } from 'node:fs';\nwriteFileSync(process.argv[3], `less ${readFileSync(process.argv[2])}`);\n",
-    );
+    for (const [name, word] of [
+      ['exports.mjs', 'less'],
+      ['calls.mjs', 'called'],
+    ])
+      writeFileSync(
+        at(name),
+        `import { readFileSync, writeFileSync } from 'node:fs';\nwriteFileSync(process.argv[3], \`${word} \${readFileSync(process.argv[2])}\`);\n`,
+      );
     const programs = {
       'cargo-wasm.sh': `echo '{"filenames":["${place}/accredit.wasm"]}'`,
       'node_modules/.bin/wasm-opt':
@@ -91,19 +142,19 @@ describe('deploy/build/wasm.sh', () => {
   it('with QUICK=1 makes another module beside that of a release, without the optimizer, and neither is mistaken for the other', () => {
     const { compiled, output, run, build } = builder();
     writeFileSync(compiled, 'one\n');
-    assert.deepEqual(build(), ['optimized\nless one\n', 1]);
+    assert.deepEqual(build(), ['called optimized\nless one\n', 1]);
     writeFileSync(compiled, 'two\n');
     run({ QUICK: '1' });
     const quick = output.replace('.wasm', '-quick.wasm');
     assert.deepEqual(
       [output, quick].map((path) => readFileSync(path, 'utf8')),
-      ['optimized\nless one\n', 'less two\n'],
+      ['called optimized\nless one\n', 'called less two\n'],
     );
-    assert.deepEqual(build(), ['optimized\nless two\n', 2]);
+    assert.deepEqual(build(), ['called optimized\nless two\n', 2]);
     // Not even if one file is in the place of the other.
-    writeFileSync(output, 'less two\n');
+    writeFileSync(output, 'called less two\n');
     writeFileSync(`${output}.from`, readFileSync(`${quick}.from`));
-    assert.deepEqual(build(), ['optimized\nless two\n', 3]);
+    assert.deepEqual(build(), ['called optimized\nless two\n', 3]);
   });
 
   it('removes exports and optimizes once, and again only if the module was compiled again or replaced', () => {
@@ -112,31 +163,31 @@ describe('deploy/build/wasm.sh', () => {
     assert.deepEqual(
       [build(), build()],
       [
-        ['optimized\nless one\n', 1],
-        ['optimized\nless one\n', 1],
+        ['called optimized\nless one\n', 1],
+        ['called optimized\nless one\n', 1],
       ],
     );
     writeFileSync(compiled, 'two\n');
     assert.deepEqual(
       [build(), build()],
       [
-        ['optimized\nless two\n', 2],
-        ['optimized\nless two\n', 2],
+        ['called optimized\nless two\n', 2],
+        ['called optimized\nless two\n', 2],
       ],
     );
-    writeFileSync(output, 'optimized\nbad\n');
+    writeFileSync(output, 'called optimized\nbad\n');
     assert.deepEqual(
       [build(), build()],
       [
-        ['optimized\nless two\n', 3],
-        ['optimized\nless two\n', 3],
+        ['called optimized\nless two\n', 3],
+        ['called optimized\nless two\n', 3],
       ],
     );
     rmSync(output);
-    assert.deepEqual(build(), ['optimized\nless two\n', 4]);
+    assert.deepEqual(build(), ['called optimized\nless two\n', 4]);
     rmSync(`${output}.from`);
-    assert.deepEqual(build(), ['optimized\nless two\n', 5]);
-    // It is also optimized again with another optimizer, other flags or other exports.
+    assert.deepEqual(build(), ['called optimized\nless two\n', 5]);
+    // It is also optimized again with another optimizer, other flags, other exports or other calls.
     writeFileSync(join(folder, 'package-lock.json'), '{}\n');
     assert.deepEqual(
       [build(), build()].map(([, times]) => times),
@@ -151,6 +202,11 @@ describe('deploy/build/wasm.sh', () => {
     assert.deepEqual(
       [build(), build()].map(([, times]) => times),
       [8, 8],
+    );
+    appendFileSync(join(folder, 'calls.mjs'), '// changed\n');
+    assert.deepEqual(
+      [build(), build()].map(([, times]) => times),
+      [9, 9],
     );
     assert.deepEqual(readdirSync(join(output, '..')), ['accredit.wasm', 'accredit.wasm.from']);
   });
