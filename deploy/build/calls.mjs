@@ -4,9 +4,8 @@
 // copies have two to five times the size of the function that they are in (findings/envoy-wasm-compiler-inlines-again.sh): nearly three times our code, with
 // the allocator in it 90 times and the text of a panic 250 times. rustc and wasm-opt have decided better what should be a copy.
 //
-// V8 makes 60 copies in a function at most (`InliningTree::kMaxInlinedCount`). So each function that is large enough for them begins with the call of a
-// function that calls an empty one 59 times. These 60 copies have no code, and all other calls stay calls. The condition of that call is never true: a
-// compiler that makes no copies, or not these, leaves it out.
+// So each large function begins with calls of fillers: functions of that size together which do nothing. V8 copies those, which costs nothing, and then has
+// no room for others. The calls are behind a condition that is never true: where they are not copied, they are not made either.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -15,12 +14,23 @@ const TYPES = 1;
 const FUNCTIONS = 3;
 const CODE = 10;
 
-const [CONST, IF, CALL, END] = [0x41, 0x04, 0x10, 0x0b];
+const [NOP, IF, CALL, END, CONST] = [0x01, 0x04, 0x10, 0x0b, 0x41];
 const NO_RESULT = 0x40;
 const NO_LOCALS = 0;
 
-/** Of smaller functions, V8 copies less than this step would add. */
-const LARGE = 150;
+/** Of smaller functions, in bytes, V8 copies little more than the calls would add. */
+const LARGE = 100;
+
+/** The sizes of the fillers, in bytes. */
+const FILLERS = [4096, 2048, 1024, 512, 256, 128, 64, 32];
+
+/** As many bytes as a function may grow by the calls of fillers. If V8 has room for less than is computed with them, it leaves the last fillers out. */
+const ADDED = 40;
+
+/** Functions that are small to V8, in bytes, and how many times a function's own size it copies into it: LEAST if at most a quarter of all functions are
+ *  small, MOST if at least half are, and in between in proportion (V8: `InliningTree::NoLiftoffBudget`). */
+const SMALL = 50;
+const [LEAST, MOST] = [2, 5];
 
 /** An unsigned LEB128 number, as all numbers in a module are written. */
 function number(value) {
@@ -80,6 +90,22 @@ function plainType(types) {
 /** How many functions are imported: they have the first numbers. */
 const imported = (module) => WebAssembly.Module.imports(new WebAssembly.Module(module)).filter(({ kind }) => kind === 'function').length;
 
+/** How many times its own size V8 copies into a function of a module with these functions. */
+function growth(bodies) {
+  const small = bodies.filter(({ length }) => length < SMALL).length / bodies.length;
+  return LEAST + (MOST - LEAST) * Math.min(Math.max((small - 0.25) / 0.25, 0), 1);
+}
+
+/** The sizes of the fillers that take all that V8 would copy into a function of `size` bytes. */
+function fillersOf(size, times) {
+  const fillers = [];
+  let room = Math.floor((size + ADDED) * times);
+  for (const filler of FILLERS) {
+    for (; filler < room; room -= filler) fillers.push(filler);
+  }
+  return fillers;
+}
+
 /** The module with functions in which V8 leaves calls as calls. */
 export function withCalls(module) {
   const reader = new Reader(module);
@@ -90,21 +116,22 @@ export function withCalls(module) {
 
   const types = new Reader(content(FUNCTIONS)).list((each) => each.number());
   const bodies = new Reader(content(CODE)).list((each) => each.take(each.number()));
-  const nothing = imported(module) + bodies.length;
-  const copies = nothing + 1;
   const plain = plainType(content(TYPES));
-  const start = Buffer.from([CONST, 0, IF, NO_RESULT, CALL, ...number(copies), END]);
+  const times = growth(bodies);
+  const first = imported(module) + bodies.length;
+  const call = (filler) => [CALL, ...number(first + FILLERS.indexOf(filler))];
 
   const begun = bodies.map((body) => {
     if (body.length < LARGE) return body;
     const code = new Reader(body);
     code.list((local) => [local.number(), local.byte()]);
-    return Buffer.concat([body.subarray(0, code.at), start, body.subarray(code.at)]);
+    const start = [CONST, 0, IF, NO_RESULT, ...fillersOf(body.length, times).flatMap(call), END];
+    return Buffer.concat([body.subarray(0, code.at), Buffer.from(start), body.subarray(code.at)]);
   });
-  const added = [Buffer.from([NO_LOCALS, END]), Buffer.from([NO_LOCALS, ...Array.from({ length: 59 }, () => [CALL, ...number(nothing)]).flat(), END])];
+  const fillers = FILLERS.map((size) => Buffer.from([NO_LOCALS, ...Array.from({ length: size - 2 }, () => NOP), END]));
   const changed = new Map([
-    [FUNCTIONS, list([...types, plain, plain].map((type) => Buffer.from(number(type))))],
-    [CODE, list([...begun, ...added].map(sized))],
+    [FUNCTIONS, list([...types, ...fillers.map(() => plain)].map((type) => Buffer.from(number(type))))],
+    [CODE, list([...begun, ...fillers].map(sized))],
   ]);
   return Buffer.concat([header, ...sections.flatMap(({ id, content: old }) => [Buffer.from([id]), sized(changed.get(id) ?? old)])]);
 }

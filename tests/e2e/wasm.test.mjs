@@ -59,33 +59,49 @@ describe('the module', () => {
 });
 
 describe('deploy/build/calls.mjs', () => {
-  /** A module whose function `seven` adds up 7, in a body of about that many bytes; it imports a function that is not called. */
-  function moduleOf(size) {
+  /** A module of four functions with bodies of about `size` bytes, and of `idle` small ones. Each of the four returns 7; one is exported as `seven`. */
+  function moduleOf(size, idle = 1) {
     const module = new binaryen.Module();
     module.addFunctionImport('imported', 'env', 'imported', binaryen.none, binaryen.none);
-    const steps = Array.from({ length: Math.ceil(size / 7) }, () => module.local.set(0, module.i32.or(module.local.get(0, binaryen.i32), module.i32.const(7))));
-    module.addFunction('seven', binaryen.none, binaryen.i32, [binaryen.i32], module.block(null, [...steps, module.local.get(0, binaryen.i32)], binaryen.i32));
-    module.addFunction('idle', binaryen.none, binaryen.none, [], module.nop());
+    const step = () => module.local.set(0, module.i32.or(module.local.get(0, binaryen.i32), module.i32.const(7)));
+    const steps = () => [...Array.from({ length: Math.ceil(size / 7) }, step), module.local.get(0, binaryen.i32)];
+    for (const name of ['seven', 'b', 'c', 'd'])
+      module.addFunction(name, binaryen.none, binaryen.i32, [binaryen.i32], module.block(null, steps(), binaryen.i32));
+    for (let number = 0; number < idle; number += 1) module.addFunction(`idle ${number}`, binaryen.none, binaryen.none, [], module.nop());
     module.addFunctionExport('seven', 'seven');
     return Buffer.from(module.emitBinary());
   }
 
-  /** How often each function is called in the text of each function of a module. */
-  function callsIn(bytes) {
+  /** For each function of a module, how many bytes of other functions it calls. */
+  function calledByEach(bytes) {
     const functions = binaryen
       .readBinary(bytes)
       .emitText()
       .split(/^ \(func /m)
       .slice(1);
-    return functions.map((text) => (text.match(/\(call \$/g) ?? []).length);
+    const sizes = new Map(functions.map((text) => [/^\S+/.exec(text)[0], (text.match(/\(nop\)/g) ?? []).length + 2]));
+    return functions.map((text) => [...text.matchAll(/\(call (\S+?)\)/g)].reduce((sum, [, name]) => sum + sizes.get(name), 0));
   }
 
-  it('adds to each large function, and to no small one, the calls that take what Envoy would copy', () => {
-    const [large, small] = [withCalls(moduleOf(300)), withCalls(moduleOf(30))];
-    assert.deepEqual([large, small].map(callsIn), [
-      [1, 0, 0, 59],
-      [0, 0, 0, 59],
-    ]);
+  it('adds to each large function calls of as much as Envoy would copy into it: more, if many functions are small', () => {
+    for (const [idle, times] of [
+      [1, 2],
+      [2, 3],
+      [4, 5],
+    ]) {
+      const called = calledByEach(withCalls(moduleOf(3000, idle)));
+      const large = called.slice(0, 4);
+      assert.ok(
+        large.every((bytes) => bytes > times * 3000 && bytes < times * 3000 * 1.1),
+        `${idle}: ${large} bytes are called`,
+      );
+      assert.deepEqual([...new Set(called.slice(4))], [0]);
+    }
+  });
+
+  it('adds nothing to small functions', () => {
+    const called = calledByEach(withCalls(moduleOf(30)));
+    assert.deepEqual([...new Set(called)], [0]);
   });
 
   it('changes nothing of what the module does', () => {
