@@ -31,9 +31,14 @@ const RESULT: usize = 16;
 /// How often a write is tried if other workers have written in between.
 const MOST_TRIES: usize = 100;
 
-/// Counts one more result of the session's account, which is wanted until then. Returns until when it may stand in the store; `None` if
-/// it may not.
-pub fn one_more(world: &mut dyn World, session: &Session, wanted: Timestamp, now: Timestamp) -> Option<Timestamp> {
+/// Counts one more result of the session's account, which is wanted until then, and of which none is wanted after `latest`. Returns until
+/// when it may stand in the store; `None` if it may not.
+pub fn one_more(
+    world: &mut dyn World,
+    session: &Session,
+    (wanted, latest): (Timestamp, Timestamp),
+    now: Timestamp,
+) -> Option<Timestamp> {
     let account = Sha256::digest([&session.provider, "\n", &session.subject].concat());
     let account: &[u8; 8] = account.first_chunk()?;
     let piece = u64::from_be_bytes(*account).checked_rem(PIECES).unwrap_or_default();
@@ -43,17 +48,25 @@ pub fn one_more(world: &mut dyn World, session: &Session, wanted: Timestamp, now
         let version = shared.as_ref().map_or(Version::Absent, |shared| shared.version);
         let counted = shared.map(|shared| shared.value).unwrap_or_default();
         let (results, _) = counted.as_chunks::<RESULT>();
-        let standing: Vec<_> = results.iter().map(read).filter(|(_, until)| now < *until).collect();
-        let of_account = standing.iter().filter(|(of, _)| of == account).count();
-        let until = match of_account {
-            _ if standing.len() >= MOST_IN_A_PIECE => return None,
-            0..MOST_LONG => wanted,
-            MOST_LONG..MOST => wanted.min(now.plus(SHORT)),
-            _ => return None,
+        // One that stands for longer was counted before the clock was set back, or was written by somebody else. It is counted for as
+        // long as it can stand there from now on.
+        let read: Vec<_> = results.iter().map(read).collect();
+        let is_from_ahead = read.iter().any(|(_, until)| *until > latest);
+        let standing = read.into_iter().map(|(of, until)| (of, until.min(latest)));
+        let standing: Vec<_> = standing.filter(|(_, until)| now < *until).collect();
+        let until = match standing.iter().filter(|(of, _)| of == account).count() {
+            _ if standing.len() >= MOST_IN_A_PIECE => None,
+            0..MOST_LONG => Some(wanted),
+            MOST_LONG..MOST => Some(wanted.min(now.plus(SHORT))),
+            _ => None,
         };
-        let written: Vec<_> = standing.into_iter().chain([(*account, until)]).flat_map(write).collect();
+        if until.is_none() && !is_from_ahead {
+            return None;
+        }
+        let one_more = until.map(|until| (*account, until));
+        let written: Vec<_> = standing.into_iter().chain(one_more).flat_map(write).collect();
         if world.share(&key, &written, version).is_ok() {
-            return Some(until);
+            return until;
         }
     }
     None
@@ -77,8 +90,13 @@ mod tests {
 
     const HOUR: u64 = 3_600;
 
-    fn of(subject: &str) -> Session {
-        Session { subject: subject.into(), ..session(alice()) }
+    /// No result is wanted for longer, in seconds.
+    const LONGEST: u64 = 3 * HOUR;
+
+    /// One more of this account, wanted until then.
+    fn counts(world: &mut Still, subject: &str, wanted: u64, now: u64) -> Option<Timestamp> {
+        let session = Session { subject: subject.into(), ..session(alice()) };
+        one_more(world, &session, (at(wanted), at(now + LONGEST)), at(now))
     }
 
     #[test]
@@ -86,7 +104,7 @@ mod tests {
         let mut workers = [Still::default(), Still::default()];
         workers[1] = workers[0].clone();
         let mut counted = |subject, wanted, now, times: usize| {
-            let until = |worker: &mut Still| one_more(worker, &of(subject), at(wanted), at(now));
+            let until = |worker: &mut Still| counts(worker, subject, wanted, now);
             (0..times).map(|time| until(&mut workers[time % 2])).collect::<Vec<_>>()
         };
         let all = counted("alice", HOUR, 0, 1_000);
@@ -103,7 +121,7 @@ mod tests {
     #[test]
     fn a_result_that_is_wanted_for_less_than_a_minute_is_never_left_for_longer() {
         let mut world = Still::default();
-        assert!((0..128).all(|_| one_more(&mut world, &of("alice"), at(9), at(0)) == Some(at(9))));
+        assert!((0..128).all(|_| counts(&mut world, "alice", 9, 0) == Some(at(9))));
     }
 
     #[test]
@@ -111,7 +129,7 @@ mod tests {
         let mut world = Still::default();
         for round in 0..5 {
             for number in 0..5_000 {
-                one_more(&mut world, &of(&number.to_string()), at(round + 1), at(round)).unwrap();
+                counts(&mut world, &number.to_string(), round + 1, round).unwrap();
             }
             let bytes: usize = world.memory.borrow().values().map(|(value, _)| value.len()).sum();
             assert!(bytes <= 2 * 5_000 * RESULT, "{bytes}");
@@ -121,11 +139,26 @@ mod tests {
     #[test]
     fn what_somebody_else_has_written_there_counts_for_nobody() {
         let mut world = Still::default();
-        one_more(&mut world, &of("alice"), at(9), at(0)).unwrap();
+        counts(&mut world, "alice", 9, 0).unwrap();
         let key = world.memory.borrow().keys().next().unwrap().clone();
         for junk in [&b"junk"[..], &[255; 1_000], b""] {
             world.share(&key, junk, Version::Any).unwrap();
-            assert_eq!(one_more(&mut world, &of("alice"), at(9), at(0)), Some(at(9)));
+            assert_eq!(counts(&mut world, "alice", 9, 0), Some(at(9)));
         }
+    }
+
+    #[test]
+    fn after_a_clock_was_set_back_and_after_others_wrote_there_an_account_has_results_again_as_soon_as_none_can_stand() {
+        let mut world = Still::default();
+        let ahead = 1_000 * HOUR;
+        assert!((0..128).all(|_| counts(&mut world, "alice", ahead + HOUR, ahead).is_some()));
+        // The clock is set back: those that stand in the store count for as long as they can stand there, and no longer.
+        assert_eq!(counts(&mut world, "alice", HOUR, 0), None);
+        assert_eq!(counts(&mut world, "alice", LONGEST + HOUR - 1, LONGEST - 1), None);
+        assert_eq!(counts(&mut world, "alice", LONGEST + HOUR, LONGEST), Some(at(LONGEST + HOUR)));
+        let key = world.memory.borrow().keys().next().unwrap().clone();
+        world.share(&key, &[255; MOST_IN_A_PIECE * RESULT], Version::Any).unwrap();
+        assert_eq!(counts(&mut world, "alice", HOUR, 0), None, "no room");
+        assert_eq!(counts(&mut world, "alice", LONGEST + HOUR, LONGEST), Some(at(LONGEST + HOUR)));
     }
 }

@@ -29,6 +29,9 @@ const MOST_CALLS: usize = 64;
 /// The longest time to wait for the store: the requests that wait for the refresh need the rest for the provider.
 const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
+/// The longest time between a refresh and the end of the former tokens.
+const SOONEST: Duration = Duration::from_secs(600);
+
 /// After the store has failed, it is not asked for this time.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -193,11 +196,15 @@ impl Agreement {
     /// Leaves the session with its new tokens to other replicas, if there is a store: where the refresh of the former was claimed.
     pub(super) fn leave(&mut self, turn: &mut Turn<'_>, former: &Session, refreshed: &Session) {
         let Some(name) = agreed::name(former).filter(|_| turn.settings.revocations.is_some()) else { return };
-        // Without random bytes, or for an account that has its share there, others find the claim, and ask the provider when that
-        // has ended.
+        // Without random bytes or room to wait, or for an account that has its share there, others find the claim, and ask the
+        // provider when that has ended.
         let Ok(value) = agreed::refreshed(turn.world, &turn.settings.sealer, &name, refreshed) else { return };
+        if !self.waiting.has_room() {
+            return;
+        }
         let wanted = last_use(turn, former);
-        let Some(until) = account_share::one_more(turn.world, former, wanted, turn.now) else { return };
+        let latest = wanted.max(turn.now.plus(turn.settings.session.lifetimes.idle).plus(SOONEST));
+        let Some(until) = account_share::one_more(turn.world, former, (wanted, latest), turn.now) else { return };
         self.waiting.add_result(name, value, until, turn.now);
         self.send(turn);
     }

@@ -20,13 +20,18 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Waiting(Vec<(Timestamp, Left)>);
 
 impl Waiting {
+    /// Whether one more can wait.
+    pub(super) const fn has_room(&self) -> bool {
+        self.0.len() < MOST_WAITING
+    }
+
     /// Adds the result of a refresh, which is to stand there until then, and is sent again if the store does not acknowledge it.
     pub(super) fn add_result(&mut self, name: String, value: String, until: Timestamp, now: Timestamp) {
         self.add(Left { name, value, until, tries_left: MOST_AGAIN }, now);
     }
 
     fn add(&mut self, left: Left, from: Timestamp) {
-        if self.0.len() < MOST_WAITING {
+        if self.has_room() {
             self.0.push((from, left));
         }
     }
@@ -75,6 +80,6 @@ mod tests {
     fn however_much_is_to_be_left_what_waits_is_bounded() {
         let mut waiting = Waiting::default();
         (0..1_000).for_each(|_| add(&mut waiting, 100));
-        assert_eq!(waiting.0.len(), MOST_WAITING);
+        assert_eq!((waiting.0.len(), waiting.has_room()), (MOST_WAITING, false));
     }
 }
