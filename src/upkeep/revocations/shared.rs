@@ -2,6 +2,7 @@
 //! and of what is understood here, so that a configuration with further keys or providers reads from the beginning, and so does a
 //! build that understands more. It reads nothing from the store itself.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::config::settings::{Revocations, Settings};
@@ -103,14 +104,19 @@ impl Place {
     /// The place for this store, these keys and these providers.
     pub(super) fn new(settings: &Settings, revocations: &Revocations) -> Self {
         let keys: Vec<_> = settings.sealer.key_ids().collect();
-        let understood = keys
-            .iter()
-            .map(String::as_str)
-            .chain(["providers"])
-            .chain(settings.names_of_beginnings())
-            .chain(["tables"])
-            .chain(TABLES);
-        let digest = Fingerprint::of(revocations.store.names().into_iter().chain(["keys"]).chain(understood));
+        let understood = [
+            ("keys", keys.iter().map(String::as_str).collect()),
+            ("providers", settings.names_of_beginnings().collect()),
+            ("tables", BTreeSet::from(TABLES)),
+        ];
+        Self::of(revocations.store.names(), understood)
+    }
+
+    /// The place for this store, and for sets of what is understood, each with its name. In which order they were written does not
+    /// matter: what was announced is understood by any one of the keys.
+    fn of(store: [&str; 2], understood: [(&str, BTreeSet<&str>); 3]) -> Self {
+        let understood = understood.into_iter().flat_map(|(name, set)| std::iter::once(name).chain(set));
+        let digest = Fingerprint::of(store.into_iter().chain(understood));
         Self { key: format!("accredit/4/revocations/{}", digest.as_str()) }
     }
 
@@ -163,6 +169,26 @@ mod tests {
 
     fn place() -> Place {
         Place { key: "k".into() }
+    }
+
+    #[test]
+    fn a_place_is_another_for_further_or_fewer_keys_or_providers_or_another_store_and_the_same_in_any_order() {
+        let place = |store: [&str; 2], keys: &[&'static str], providers: &[&'static str]| {
+            let set = |all: &[&'static str]| all.iter().copied().collect();
+            Place::of(store, [("keys", set(keys)), ("providers", set(providers)), ("tables", BTreeSet::from(TABLES))]).key
+        };
+        let store = ["redis", "accredit"];
+        let usual = place(store, &["k1", "k2"], &["main", "partner"]);
+        assert_eq!(place(store, &["k2", "k1", "k2"], &["partner", "main"]), usual);
+        for other in [
+            place(store, &["k1"], &["main", "partner"]),
+            place(store, &["k1", "k2", "k3"], &["main", "partner"]),
+            place(store, &["k1", "k2"], &["main"]),
+            place(store, &["k1", "main"], &["k2", "partner"]),
+            place(["accredit", "redis"], &["k1", "k2"], &["main", "partner"]),
+        ] {
+            assert_ne!(other, usual);
+        }
     }
 
     #[test]
