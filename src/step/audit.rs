@@ -78,6 +78,7 @@ pub fn json(event: &Event, audit: &Audit, address: &dyn Fn() -> Option<String>) 
             Line::of("revocations_available").with("after_seconds", Value::from(after.as_secs()))
         }
         Event::RevocationsLost => Line::of("revocations_lost"),
+        Event::RevocationsClockAhead(ahead) => Line::of("revocations_clock_ahead").with("seconds", Value::from(ahead.as_secs())),
         Event::TokenGivenBack { provider, trouble: Some(trouble) } => {
             Line::of("token_revocation_failed").text("provider", provider).text("detail", trouble)
         }

@@ -304,6 +304,8 @@ pub enum Event {
     UnprovedWithoutRoom(usize),
     /// The store has lost something that was announced before.
     RevocationsLost,
+    /// The store's clock is ahead of ours by so much, which is more than it is believed.
+    RevocationsClockAhead(Duration),
     /// The store failed, or said what no honest one says.
     RevocationsUnavailable {
         failure: Failure,
@@ -352,6 +354,7 @@ impl Event {
             | Self::RevocationsWithoutRoom(_)
             | Self::UnprovedWithoutRoom(_)
             | Self::RevocationsLost
+            | Self::RevocationsClockAhead(_)
             | Self::RevocationsQueueFull(_)
             | Self::RevocationsUnavailable { .. } => true,
             Self::SignInFailed { failure, .. } | Self::Denied { failure, .. } | Self::Unanswered { failure, .. } => matches!(

@@ -144,6 +144,7 @@ impl Event {
                 return Metric::moment("accredit_revocations_current_timestamp_seconds", "", *moment);
             }
             Self::RevocationsLost => "accredit_revocations_lost",
+            Self::RevocationsClockAhead(_) => "accredit_revocations_clock_ahead",
             Self::TokenGivenBack { trouble: None, .. } => "accredit_token_revocation_ok",
             Self::TokenGivenBack { .. } => "accredit_token_revocation_failed",
             Self::StreamReset { .. } => "accredit_stream_reset",

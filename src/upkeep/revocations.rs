@@ -26,7 +26,7 @@ use crate::upkeep::lease;
 use crate::upkeep::process;
 use crate::upkeep::question::Question;
 use crate::upkeep::revocations::again::{Again, Marks};
-use crate::upkeep::revocations::asking::{announce, ask, kept_for, patience, read, under_way};
+use crate::upkeep::revocations::asking::{announce, ask, is_ahead, patience, read, removed_before, under_way};
 use crate::upkeep::revocations::attempts::Attempts;
 use crate::upkeep::revocations::round::{Complete, Next, Round};
 use crate::upkeep::revocations::shared::{Place, Progress};
@@ -44,6 +44,9 @@ const SOON: Duration = Duration::from_millis(100);
 
 /// The most announcements of one call: 40 KiB, with two keys twice as much.
 const MOST_AT_ONCE: usize = 500;
+
+/// While the store's clock is ahead, the log is told so often, and it is found out so often what the store has lost by that.
+const AHEAD_AGAIN: Duration = Duration::from_secs(600);
 
 /// How long [`Revocations::current`] is content with what it read before.
 const FRESH: Duration = Duration::from_millis(100);
@@ -67,6 +70,8 @@ pub struct Revocations {
     announcing: Failing,
     /// Whether keeping something under a name fails, which its user may not be allowed either.
     keeping: Failing,
+    /// When the log was told that the store's clock is ahead.
+    told_ahead: Option<Timestamp>,
     /// Whether the log was told of announcements for a table that is not here.
     told_of_unknown_tables: bool,
     /// When the store did not take something. For a moment, what is new is not sent at once.
@@ -90,6 +95,7 @@ impl Revocations {
             reading: Failing::default(),
             announcing: Failing::default(),
             keeping: Failing::default(),
+            told_ahead: None,
             told_of_unknown_tables: false,
             announce_failed: Timestamp::default(),
             current: (None, Timestamp::from_millis(u64::MAX)),
@@ -107,6 +113,11 @@ impl Revocations {
     /// Whether a tick is wanted at once.
     pub const fn is_in_a_hurry(&self) -> bool {
         !self.to_put.is_empty()
+    }
+
+    /// Whether the store lacks nothing that this process knows, as far as it was found out.
+    pub fn owes_nothing(&self, world: &dyn World, now: Timestamp) -> bool {
+        self.place.as_ref().is_some_and(|place| !place.load(world, now).owes)
     }
 
     /// Whether what is known is too old to accept a session by it, as is configured.
@@ -260,7 +271,8 @@ impl Revocations {
         round: Round,
         complete: &Complete,
     ) {
-        let removed_before = complete.store_clock.minus(kept_for(turn.settings));
+        let removed_before = removed_before(turn.settings, complete.store_clock, turn.now);
+        let may_lack = self.tells_ahead(turn, complete.store_clock);
         let has_lost = round.has_lost(removed_before);
         if has_lost && !place.load(turn.world, turn.now).owes {
             turn.events.push(Event::RevocationsLost);
@@ -269,7 +281,7 @@ impl Revocations {
             progress.store_clock = Some(complete.store_clock);
             progress.next = Some(complete.next);
             progress.current = Some(began);
-            progress.owes |= has_lost;
+            progress.owes |= has_lost || may_lack;
             progress.losses = progress.losses.wrapping_add(has_lost.into());
             let before = progress.last.filter(|last| !has_lost && last.time() >= removed_before);
             progress.last = complete.last.or(before);
@@ -292,6 +304,19 @@ impl Revocations {
         let mut waiting = turn.ended.waiting(turn.world);
         waiting.truncate(MOST_AT_ONCE);
         announce(turn, configured, place, waiting);
+    }
+
+    /// Tells if the store's clock is ahead, unless that was just told. By such a clock, whoever believes it has removed what still
+    /// matters.
+    fn tells_ahead(&mut self, turn: &mut Turn<'_>, store_clock: Timestamp) -> bool {
+        let Some(ahead) = is_ahead(store_clock, turn.now) else { return false };
+        let was_told = |told: Timestamp| told <= turn.now && turn.now.since(told) < AHEAD_AGAIN;
+        if self.told_ahead.is_some_and(was_told) {
+            return false;
+        }
+        self.told_ahead = Some(turn.now);
+        turn.events.push(Event::RevocationsClockAhead(ahead));
+        true
     }
 
     /// Whether this worker is to find out now what the store lacks.

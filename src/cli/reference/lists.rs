@@ -198,6 +198,7 @@ fn samples() -> Vec<Event> {
         Event::RevocationsWithoutRoom(1),
         Event::UnprovedWithoutRoom(1),
         Event::RevocationsLost,
+        Event::RevocationsClockAhead(Duration::ZERO),
         Event::RevocationsUnavailable { failure: failure(), told: true },
         Event::RevocationsAvailable { after: Duration::ZERO },
     ]);
@@ -307,9 +308,10 @@ mod tests {
             Event::UnprovedWithoutRoom(_) => 43,
             Event::UpstreamTokenAsked(_) => 44,
             Event::Called { .. } => 45,
+            Event::RevocationsClockAhead(_) => 46,
         };
         let numbers: std::collections::BTreeSet<_> = samples().iter().map(number).collect();
-        assert_eq!(numbers, (0..=45).collect());
+        assert_eq!(numbers, (0..=46).collect());
         let number = |kind: CallKind| match kind {
             CallKind::Token => 0,
             CallKind::Refresh => 1,

@@ -1,6 +1,7 @@
 //! Several replicas that share a store: what has ended at one has ended at all, whatever becomes of the store.
 
 mod claims;
+mod clocks;
 mod contended;
 mod histories;
 mod lost;

@@ -19,6 +19,19 @@ use crate::words::time::Timestamp;
 /// matters for up to twenty minutes of that; the rest is for clocks that differ.
 const MARGIN: Duration = Duration::from_secs(3_600);
 
+/// How far ahead of ours the store's clock is believed. A clock that is further ahead would have entries removed that still matter.
+const MOST_AHEAD: Duration = Duration::from_secs(600);
+
+/// How far the store's clock is ahead of ours, if that is further than it is believed.
+pub(super) fn is_ahead(store_clock: Timestamp, now: Timestamp) -> Option<Duration> {
+    Some(store_clock.since(now)).filter(|ahead| *ahead > MOST_AHEAD)
+}
+
+/// Entries that were added before this time, by the store's clock, may be removed: none that matters by the store's clock, and by ours.
+pub(super) fn removed_before(settings: &Settings, store_clock: Timestamp, now: Timestamp) -> Timestamp {
+    store_clock.min(now.plus(MOST_AHEAD)).minus(kept_for(settings))
+}
+
 /// Asks for the next page of a round, unless another worker reads. Returns the round, and when it was asked.
 pub(super) fn read(
     turn: &mut Turn<'_>,
@@ -56,19 +69,19 @@ pub(super) fn under_way(configured: &Configured) -> Duration {
 }
 
 /// How long entries matter, by the store's clock.
-pub(super) fn kept_for(settings: &Settings) -> Duration {
+fn kept_for(settings: &Settings) -> Duration {
     settings.session.longest().saturating_add(MARGIN)
 }
 
 /// Sends announcements, if there are any. Entries that nobody needs any more are removed from the store with them: by the store's
-/// own clock, because ours may be wrong.
+/// own clock, because ours may be ahead, and no later than by ours, because the store's may be.
 pub(super) fn announce(turn: &mut Turn<'_>, configured: &Configured, place: &Place, announcements: Vec<Vec<u8>>) {
     if announcements.is_empty() {
         return;
     }
     // As the store's clock was when it was read last: by our own, time may seem to have passed since.
     let store_clock = place.load(turn.world, turn.now).store_clock;
-    let removed_before = store_clock.map(|clock| clock.minus(kept_for(turn.settings)));
+    let removed_before = store_clock.map(|clock| removed_before(turn.settings, clock, turn.now));
     let call = configured.store.announce(&announcements, &[], removed_before);
     ask(turn, call, Question::Announce(announcements));
 }
