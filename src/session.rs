@@ -54,7 +54,17 @@ impl SessionSettings {
     /// From when on no session is left that has begun by now, at any replica: their clocks may differ by ten minutes. It is a multiple
     /// of ten minutes, so that an end that is told again, which is usual after a 503, is the same in every byte, and is known as such.
     pub fn nothing_is_left_after(&self, now: Timestamp) -> Timestamp {
-        rounded_up(now.plus(self.longest()).plus(TEN_MINUTES))
+        rounded_up(now.plus(self.lasts_at_most()))
+    }
+
+    /// How long what has begun lasts at most, by the clock of any replica.
+    pub fn lasts_at_most(&self) -> Duration {
+        self.longest().saturating_add(TEN_MINUTES)
+    }
+
+    /// By which time everything has begun that has begun by now, by the clock of any replica.
+    pub fn all_has_begun_by(now: Timestamp) -> Timestamp {
+        now.plus(TEN_MINUTES)
     }
 
     /// The settings of signed sessions.

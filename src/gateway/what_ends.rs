@@ -4,6 +4,7 @@
 use crate::config::settings::{PASSWORD, Settings};
 use crate::gateway::wanted_end::{WantedEnd, Whose};
 use crate::oidc::security_event::subject::{EndedSubject, SubjectPart};
+use crate::session::SessionSettings;
 use crate::session::content::{Session, SubjectsOf};
 use crate::session::ended::end::End;
 use crate::step::visit::Visit;
@@ -57,7 +58,7 @@ pub(super) fn parts(subject: &EndedSubject) -> [Option<&str>; 3] {
 pub(super) fn end_of<'a>(settings: &Settings, wanted: &'a WantedEnd, visit: &Visit) -> End<'a> {
     let (begun_by, until) = (wanted.begun_by, settings.session.nothing_is_left_after(visit.now));
     match &wanted.whose {
-        Whose::Session(id) => End::SessionId { id, until },
+        Whose::Session(id) => End::SessionId { id, begun_by: SessionSettings::all_has_begun_by(visit.now), until },
         Whose::Person { provider, sub } => End::PersonHere { provider, sub, begun_by, until },
         // Who signed in by password has no other subject.
         Whose::Subject { provider, subject } if provider == PASSWORD => {

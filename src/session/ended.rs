@@ -99,6 +99,14 @@ impl EndedSessions {
         Self { people, ..self }
     }
 
+    /// The same, where what has begun lasts at most for this time.
+    #[must_use]
+    pub fn of_sessions_that_last(mut self, span: Duration) -> Self {
+        self.tables().for_each(|(_, table)| table.last_for(span));
+        self.unproved.table.last_for(span);
+        self
+    }
+
     /// The names of a session.
     pub fn names(&self, session: &Session) -> Names {
         let people = self.people.iter().find(|(provider, _)| *provider == session.provider);

@@ -60,7 +60,8 @@ impl Background {
             documents: Documents::new(settings),
             refreshes: Refreshes::default(),
             ended: EndedSessions::new(settings.sealer.end_keys(), settings.names_of_beginnings(), store.as_deref())
-                .of_people(settings.names_of_beginnings().map(|name| (name.to_owned(), settings.people(name))).collect()),
+                .of_people(settings.names_of_beginnings().map(|name| (name.to_owned(), settings.people(name))).collect())
+                .of_sessions_that_last(settings.session.lasts_at_most()),
             given_back: GivenBack::default(),
             upstream_tokens: UpstreamTokens::default(),
             revocations: Revocations::new(settings),

@@ -4,6 +4,7 @@ mod claims;
 mod clocks;
 mod contended;
 mod histories;
+mod lifetimes;
 mod lost;
 mod many;
 mod old_cookies;

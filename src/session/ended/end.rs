@@ -15,6 +15,8 @@ pub enum End<'a> {
     SessionId {
         /// The session's identifier.
         id: &'a str,
+        /// It began at this time or before, by the clock of any replica.
+        begun_by: Timestamp,
         /// Until when that matters.
         until: Timestamp,
     },
@@ -113,7 +115,7 @@ impl<'a> End<'a> {
                 let account = account.first().copied().unwrap_or_default();
                 (provider, names(keys, Kind::Session, &[&session.id]), session.ends, Ends::by_account(account))
             }
-            End::SessionId { id, until } => ("", names(keys, Kind::Session, &[id]), until, Ends::All { account: 0 }),
+            End::SessionId { id, begun_by, until } => ("", names(keys, Kind::Session, &[id]), until, Ends::begun_by(begun_by)),
             End::AtProvider { provider, sid, begun_by, until } => {
                 (provider, names(keys, Kind::AtProvider, &[provider, sid]), until, Ends::begun_by(begun_by))
             }

@@ -1,6 +1,8 @@
 //! A mark: that something has ended, and until when that matters. It has 16 bytes, because there may be hundreds of thousands. It
 //! does not know what its name stands for.
 
+use std::time::Duration;
+
 use crate::words::time::Timestamp;
 
 /// The size of a mark, in bytes: 8 for its name, 4 for its end, and 4 for what it ends.
@@ -93,6 +95,16 @@ impl Mark {
         now < Timestamp::from_seconds(self.until.into())
     }
 
+    /// The same, where what has begun lasts at most for this time: it matters for so long after what it ends has begun, although whoever
+    /// has made it may have known shorter sessions alone.
+    #[must_use]
+    pub fn lasting(self, span: Duration) -> Self {
+        let Ends::Begun { by } = self.ends else { return self };
+        let begun = Timestamp::from_seconds(EPOCH.saturating_add(by.into()));
+        let until = u32::try_from(begun.plus(span).seconds()).unwrap_or(u32::MAX);
+        Self { until: self.until.max(until), ..self }
+    }
+
     /// Whether it ends a session that began at this time, and still matters.
     pub fn ended(&self, begun: Timestamp, now: Timestamp) -> bool {
         self.matters(now) && self.ends.end(begun)
@@ -168,6 +180,24 @@ mod tests {
         ] {
             assert_eq!([one.and(other), other.and(one)], [both, both]);
         }
+    }
+
+    #[test]
+    fn where_sessions_last_longer_a_mark_of_what_began_by_a_time_matters_longer_and_never_less_than_it_says() {
+        let mark = |ends| Mark::new(1, Timestamp::from_seconds(NOW.seconds() + 500), ends);
+        for (ends, span, seconds) in [
+            (Ends::begun_by(NOW), 900, 900),
+            (Ends::begun_by(NOW), 500, 500),
+            (Ends::begun_by(NOW), 0, 500),
+            (Ends::begun_by(Timestamp::default()), 900, 500),
+            // A single session says itself when it ends.
+            (Ends::by_account(7), 900, 500),
+        ] {
+            let lasting = mark(ends).lasting(Duration::from_secs(span));
+            assert_eq!(lasting, Mark { until: lasting.until, ..mark(ends) });
+            assert_eq!(u64::from(lasting.until), NOW.seconds() + seconds, "{ends:?} {span}");
+        }
+        assert_eq!(mark(Ends::begun_by(Timestamp::from_millis(u64::MAX))).lasting(Duration::MAX).until, u32::MAX);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! A table of marks in the memory that the workers of a process share, cut into pieces: a mark stands in the piece that its name
 //! says, and each piece has a generation, so that a worker copies only what it asks for and what has changed. A mark that is there
 //! is never pushed out by one of somebody else: when a piece is full, the new mark is refused. It does not know what has ended.
+//!
+//! How long a mark matters is judged here, by how long sessions last here; what it says of that stays as others have told it.
+
+use std::time::Duration;
 
 use crate::session::ended::mark::{Ends, MARK_BYTES, Mark};
 use crate::words::time::Timestamp;
@@ -33,6 +37,8 @@ pub struct Pieces {
     /// What the keys of its pieces in shared data begin with.
     prefix: String,
     size: Size,
+    /// How long what has begun lasts at most.
+    lasting: Duration,
     /// The generation of each piece, as they were read last.
     generations: Vec<u32>,
     /// The pieces that were asked for; the others are empty here, and have no generation.
@@ -51,10 +57,16 @@ struct Copy {
 impl Pieces {
     /// The table whose pieces have this name in shared data, and what this worker knows of it: nothing.
     pub fn new(name: &str, size: Size) -> Self {
-        Self { prefix: format!("accredit/4/ended/{name}"), size, generations: Vec::new(), copies: Vec::new() }
+        let (prefix, lasting) = (format!("accredit/4/ended/{name}"), Duration::ZERO);
+        Self { prefix, size, lasting, generations: Vec::new(), copies: Vec::new() }
     }
 
-    /// The mark of this name, as of the last [`Pieces::look_for_changes`].
+    /// From now on, what has begun lasts at most for this time.
+    pub const fn last_for(&mut self, lasting: Duration) {
+        self.lasting = lasting;
+    }
+
+    /// The mark of this name, as of the last [`Pieces::look_for_changes`], and until when it matters here.
     pub fn find(&mut self, world: &dyn World, name: u64) -> Option<Mark> {
         let number = self.size.number_of(name);
         let generation = self.generations.get(number).copied()?;
@@ -67,7 +79,7 @@ impl Pieces {
         }
         let marks = records(&copy.bytes);
         let position = marks.binary_search_by_key(&name, Mark::name_in).ok()?;
-        marks.get(position).map(Mark::read)
+        marks.get(position).map(|mark| Mark::read(mark).lasting(self.lasting))
     }
 
     /// Reads which pieces have changed.
@@ -92,7 +104,8 @@ impl Pieces {
     /// the others at once.
     pub fn add(&mut self, world: &mut dyn World, marks: &[Mark], now: Timestamp) -> (Vec<Mark>, bool) {
         let mut refused = Vec::new();
-        let mut marks: Vec<_> = marks.iter().filter(|mark| mark.matters(now)).copied().collect();
+        let lasting = self.lasting;
+        let mut marks: Vec<_> = marks.iter().filter(|mark| mark.lasting(lasting).matters(now)).copied().collect();
         marks.sort_by_key(|mark| self.size.number_of(mark.name));
         self.copies.resize(self.size.pieces, Copy::default());
         let mut changed = Vec::new();
@@ -109,22 +122,23 @@ impl Pieces {
 
     /// All marks that still matter, of one piece. `None` after the last piece.
     pub fn piece(&mut self, world: &dyn World, number: usize, now: Timestamp) -> Option<Vec<Mark>> {
-        let (key, most) = (self.key_of(number), self.size.marks);
+        let (key, most, lasting) = (self.key_of(number), self.size.marks, self.lasting);
         self.copies.resize(self.size.pieces, Copy::default());
         let copy = self.copies.get_mut(number)?;
         copy.load(world, &key, most);
-        Some(records(&copy.bytes).iter().map(Mark::read).filter(|mark| mark.matters(now)).collect())
+        Some(records(&copy.bytes).iter().map(Mark::read).filter(|mark| mark.lasting(lasting).matters(now)).collect())
     }
 
     /// Adds marks to one piece. Returns those for which there is no room, and whether the piece has changed.
     fn add_to(&mut self, world: &mut dyn World, number: usize, marks: &[Mark], now: Timestamp) -> (Vec<Mark>, bool) {
-        let (key, most) = (self.key_of(number), self.size.marks);
+        let (key, most, lasting) = (self.key_of(number), self.size.marks, self.lasting);
+        let matters = |mark: &Mark| mark.lasting(lasting).matters(now);
         let Some(copy) = self.copies.get_mut(number) else { return (marks.to_vec(), false) };
         for tries in 1..=MOST_TRIES {
             let (version, is_piece) = copy.load(world, &key, most);
             // The last try has no condition, so it succeeds whatever other workers write.
             let version = if tries < MOST_TRIES { version } else { Version::Any };
-            let (joined, refused) = join(&copy.bytes, marks, most, now);
+            let (joined, refused) = join(&copy.bytes, marks, most, matters);
             let bytes = written(&joined);
             if bytes == copy.bytes && is_piece {
                 return (refused, false);
@@ -194,8 +208,8 @@ impl Copy {
 }
 
 /// The marks of a piece with new ones among them, and those for which there is no room. Marks that no longer matter make room first.
-fn join(known: &[u8], new: &[Mark], most: usize, now: Timestamp) -> (Vec<Mark>, Vec<Mark>) {
-    let mut joined: Vec<_> = records(known).iter().map(Mark::read).filter(|mark| mark.matters(now)).collect();
+fn join(known: &[u8], new: &[Mark], most: usize, matters: impl Fn(&Mark) -> bool) -> (Vec<Mark>, Vec<Mark>) {
+    let mut joined: Vec<_> = records(known).iter().map(Mark::read).filter(matters).collect();
     let mut refused = Vec::new();
     for mark in new {
         match joined.binary_search_by_key(&mark.name, |known| known.name) {

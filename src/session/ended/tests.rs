@@ -69,7 +69,7 @@ fn each_end_ends_what_it_names_and_nothing_else() {
     let everybody = |provider| End::EverybodyHere { provider, begun_by: NOW, until: later(3_600) };
     for (end, expected) in [
         (End::Session(&alice), [true, false, false, false, false]),
-        (End::SessionId { id: &alice.id, until: later(9) }, [true, false, false, false, false]),
+        (End::SessionId { id: &alice.id, begun_by: NOW, until: later(9) }, [true, false, false, false, false]),
         (by_sid("idp", "s1"), [true, false, false, false, false]),
         (by_person("idp", "alice", NOW), [true, true, true, false, false]),
         (by_person("idp", "alice", Timestamp::from_seconds(NOW.seconds() - 1)), [false; 5]),

@@ -29,7 +29,7 @@ fn times(world: &mut Still, operator: &str, end: &End<'_>, most: usize) -> usize
 fn an_operators_end_ends_what_it_names_here_and_at_other_replicas_and_is_told_again() {
     let alice = of("idp", "alice", None);
     for (end, ends) in [
-        (End::SessionId { id: &alice.id, until: later(3_600) }, [true, false]),
+        (End::SessionId { id: &alice.id, begun_by: NOW, until: later(3_600) }, [true, false]),
         (person("idp", "alice"), [true, false]),
         (End::SubjectHere { provider: "idp", subject: "alice", begun_by: NOW, until: later(3_600) }, [true, false]),
         (everybody(""), [true, true]),
