@@ -1,6 +1,6 @@
 //! What has ended, in any worker of this process and, if they share a store, in any replica: single sessions, sessions of a
 //! provider's, persons, everybody. A session has ended if any of its names is marked. Why something ended is not known here, nor
-//! how replicas reach each other; `announcement` is what they say, and `queue` what they have not said yet.
+//! how replicas reach each other; `announcement` is what they say, and `outboxes` what they have not said yet.
 //!
 //! Each worker has a copy of the marks, as far as it needed them. A copy that is up to 100 ms old is good enough to let somebody
 //! in. Before a cookie is written, or a token is used that can be used once, the marks themselves are read.
@@ -33,8 +33,8 @@ use crate::session::ended::pieces::{Pieces, Size};
 use crate::session::ended::recorded::{Recorded, Told, WithoutRoom, ends_among};
 use crate::session::ended::reported::{ReportedEnds, table_of};
 use crate::session::ended::shared::changes;
-use crate::session::ended::shared::outbox::{Left, MOST_UNSENT, Outbox, SentBy};
-use crate::session::ended::shared::queue::Queue;
+use crate::session::ended::shared::outbox::{Left, SentBy};
+use crate::session::ended::shared::outboxes::Outboxes;
 use crate::session::ended::unproved::{ShownBy, Taken, Unproved};
 use crate::session::remembered::tombstone::Tombstones;
 use crate::words::time::Timestamp;
@@ -45,9 +45,6 @@ pub const FRESH: Duration = Duration::from_millis(100);
 
 /// The table of each provider, and the one of ends that belong to none: 2,097,152 marks, each of 16 bytes.
 const OF_A_PROVIDER: Size = Size { pieces: 1_024, marks: 2_048 };
-
-/// The most announcements that wait in the queue.
-const MOST_WAITING: usize = 4_096;
 
 /// What has ended, as far as this worker knows.
 pub struct EndedSessions {
@@ -62,8 +59,8 @@ pub struct EndedSessions {
     /// The state in which the tables were found last.
     changes: Option<u64>,
     looked: Timestamp,
-    /// What other replicas are told of sign-outs, and of what providers end by logout tokens.
-    outbox: Outbox,
+    /// What other replicas are told.
+    outboxes: Outboxes,
     /// What found no room since somebody asked.
     troubles: Troubles,
     /// The logout tokens that were answered with 200.
@@ -80,14 +77,14 @@ impl EndedSessions {
             keys: keys.to_vec(),
             people: Vec::new(),
             of_none: Pieces::new("all", OF_A_PROVIDER),
-            reported_ends: ReportedEnds::new(of_providers.iter().map(|(name, _)| name.as_str()), store),
-            operators_ends: OperatorsEnds::new(store),
-            unproved: Unproved::new(of_providers.iter().map(|(name, _)| name.as_str()), store),
+            reported_ends: ReportedEnds::new(of_providers.iter().map(|(name, _)| name.as_str())),
+            operators_ends: OperatorsEnds::new(),
+            unproved: Unproved::new(),
+            outboxes: Outboxes::new(of_providers.iter().map(|(name, _)| name.as_str()), store),
             of_providers,
             changes: None,
             // It was never looked. A time in the future makes it look when it is first asked.
             looked: Timestamp::from_millis(u64::MAX),
-            outbox: Outbox::new(store, MOST_WAITING),
             troubles: Troubles::default(),
             tokens: Tombstones::logout_tokens(),
         }
@@ -138,13 +135,13 @@ impl EndedSessions {
 
     /// Leaves an announcement to the queue. Returns `false` if it is full, or if nobody is told.
     pub fn tell_later(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
-        let left = self.outbox.leave(world, announcement, SentBy::Tick);
+        let left = self.outboxes.signed_out.leave(world, announcement, SentBy::Tick);
         self.is_queued(left)
     }
 
     /// The same, for what somebody is about to send: it is sent from the queue only if it does not arrive.
     pub fn tell_when_asked(&mut self, world: &mut dyn World, announcement: &[u8]) -> bool {
-        let left = self.outbox.leave(world, announcement, SentBy::Asker);
+        let left = self.outboxes.signed_out.leave(world, announcement, SentBy::Asker);
         self.is_queued(left)
     }
 
@@ -156,56 +153,37 @@ impl EndedSessions {
     /// Leaves to a queue of its own what an operator has ended, for what somebody `is_about_to` send, or for what nobody is.
     pub fn tell_by_operator(&mut self, world: &mut dyn World, end: &End<'_>, announcement: &[u8], is_about_to: bool) -> bool {
         let sent_by = if is_about_to { SentBy::Asker } else { SentBy::Tick };
-        let left = self.operators_ends.outbox_of(end).leave(world, announcement, sent_by);
+        let left = OperatorsEnds::outbox_of(&mut self.outboxes, end).leave(world, announcement, sent_by);
         self.is_queued(left)
     }
 
-    /// Leaves to a queue of their own what a transmitter has reported, for what somebody is about to send.
-    pub fn tell_reported_when_asked(&mut self, world: &mut dyn World, announcements: &[Vec<u8>]) {
-        let refused = self.reported_ends.queue(world, announcements);
-        self.troubles.not_queued = self.troubles.not_queued.saturating_add(refused);
-    }
-
-    /// The same, for what nobody is about to send.
-    pub fn tell_reported_later(&mut self, world: &mut dyn World, announcements: &[Vec<u8>]) {
-        self.tell_reported_when_asked(world, announcements);
-        self.reported_ends.send(announcements, MOST_UNSENT);
+    /// Leaves to a queue of their own what a transmitter has reported.
+    pub fn tell_reported(&mut self, world: &mut dyn World, announcements: &[Vec<u8>], sent_by: SentBy) {
+        for announcement in announcements {
+            let left = self.outboxes.reported.leave(world, announcement, sent_by);
+            self.is_queued(left);
+        }
     }
 
     /// Whether this worker has announcements that nobody has sent yet.
     pub fn has_unsent(&self) -> bool {
-        let mut proved = [&self.outbox].into_iter().chain(&self.operators_ends.outboxes);
-        proved.any(Outbox::has_unsent) || !self.reported_ends.unsent.is_empty() || self.unproved.has_unsent()
+        self.outboxes.has_unsent()
     }
 
-    /// The same, and whoever asks sends them. What is too much for one call stays in the queue, or for the next call.
+    /// The same, and whoever asks sends them. What is too much for one call stays for the next.
     pub fn take_unsent(&mut self) -> Vec<Vec<u8>> {
-        let mut unsent = Vec::new();
-        for outbox in [&mut self.outbox].into_iter().chain(&mut self.operators_ends.outboxes) {
-            unsent.extend(std::iter::from_fn(|| outbox.next_unsent()));
-        }
-        unsent.append(&mut self.reported_ends.unsent);
-        unsent.truncate(MOST_UNSENT);
-        unsent.extend(self.unproved.take_unsent(MOST_UNSENT.saturating_sub(unsent.len())));
-        unsent
+        self.outboxes.take_unsent()
     }
 
-    /// What waits to be told to other replicas, of each kind the oldest first; last what nobody has proved.
+    /// What waits to be told to other replicas, in the order in which it is told.
     pub fn waiting(&self, world: &dyn World) -> Vec<Vec<u8>> {
-        self.queues().flat_map(|queue| queue.waiting(world)).chain(self.unproved.waiting(world)).collect()
+        self.outboxes.waiting(world)
     }
 
-    /// The queues of what was proved.
-    fn queues(&self) -> impl Iterator<Item = &Queue> {
-        let outboxes = [&self.outbox].into_iter().chain(&self.operators_ends.outboxes);
-        outboxes.filter_map(Outbox::queue).chain(&self.reported_ends.queue)
-    }
-
-    /// Takes out of the queue what stands in the store. An acknowledgement alone is not enough: a store can lose what it has just
+    /// Takes out of the queues what stands in the store. An acknowledgement alone is not enough: a store can lose what it has just
     /// acknowledged.
     pub fn stand_in_the_store<'a>(&self, world: &mut dyn World, entries: impl Iterator<Item = &'a [u8]>) {
-        let entries: Vec<_> = entries.collect();
-        self.queues().chain(self.unproved.queues()).for_each(|queue| queue.remove(world, &entries));
+        self.outboxes.stand_in_the_store(world, &entries.collect::<Vec<_>>());
     }
 
     /// Ends something in this process. This worker knows it at once, others within 100 ms. Who calls this tells other replicas.
@@ -238,7 +216,8 @@ impl EndedSessions {
     ) -> Taken {
         let now = world.now();
         let (provider, marks) = self.marks_of(&End::AtProvider { provider, sid, begun_by: now, until });
-        let (taken, is_changed) = self.unproved.end(world, &self.keys, (provider, shown_by), &marks, now);
+        let outbox = self.outboxes.unproved(provider);
+        let (taken, is_changed) = self.unproved.end(world, &self.keys, (provider, shown_by, outbox), &marks, now);
         self.count_up(world, is_changed);
         taken
     }

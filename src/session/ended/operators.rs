@@ -1,5 +1,5 @@
-//! What operators end, and how often one may. Such ends have tables and queues of their own, so that whatever operators end takes no
-//! room from sign-outs, from the providers' own logout tokens and from security events. The end of everybody has room and a rate
+//! What operators end, and how often one may. Such ends have tables of their own, so that whatever operators end takes no room
+//! from sign-outs, from the providers' own logout tokens and from security events. The end of everybody has room and a rate
 //! apart from all others: it is possible whatever an operator, or a program in their name, has ended before. Who is an operator is
 //! not known here.
 
@@ -11,6 +11,7 @@ use crate::session::ended::mark::Mark;
 use crate::session::ended::names::{Kind, Names, names};
 use crate::session::ended::pieces::{Pieces, Size};
 use crate::session::ended::shared::outbox::Outbox;
+use crate::session::ended::shared::outboxes::Outboxes;
 use crate::session::ended::shared::rate::{Counted, Limit, allows};
 use crate::words::time::Timestamp;
 use crate::words::world::World;
@@ -25,9 +26,6 @@ const SIZE_OF_SOME: Size = Size { pieces: 1_024, marks: 1_024 };
 
 /// The table of everybody. There is one name for all, and one for each provider, each under each key: it is never full.
 const SIZE_OF_EVERYBODY: Size = Size { pieces: 1_024, marks: 64 };
-
-/// The most announcements of each kind that wait for the store.
-const MOST_WAITING: usize = 1_024;
 
 /// How often one operator may end a session or a person, and all together, at each Envoy.
 const SOME_OF_EACH: Limit = Limit { at_once: 1_000, period: Duration::from_millis(200) };
@@ -58,19 +56,13 @@ const fn is_everybody(end: &End<'_>) -> bool {
 pub(super) struct OperatorsEnds {
     /// The tables, with their names: of some, and of everybody.
     pub(super) tables: [(String, Pieces); 2],
-    /// What other replicas are told, of the same.
-    pub(super) outboxes: [Outbox; 2],
 }
 
 impl OperatorsEnds {
-    /// Nothing is known yet. `store` names the store that replicas share.
-    pub(super) fn new(store: Option<&str>) -> Self {
+    /// Nothing is known yet.
+    pub(super) fn new() -> Self {
         let table = |name: &str, size| (name.to_owned(), Pieces::new(name, size));
-        let outbox = |name: &str| Outbox::new(store.map(|store| format!("{name}/{store}")).as_deref(), MOST_WAITING);
-        Self {
-            tables: [table(OF_SOME, SIZE_OF_SOME), table(OF_EVERYBODY, SIZE_OF_EVERYBODY)],
-            outboxes: [outbox(OF_SOME), outbox(OF_EVERYBODY)],
-        }
+        Self { tables: [table(OF_SOME, SIZE_OF_SOME), table(OF_EVERYBODY, SIZE_OF_EVERYBODY)] }
     }
 
     /// The name of the table that this end belongs into.
@@ -79,9 +71,8 @@ impl OperatorsEnds {
     }
 
     /// Where replicas are told of this end.
-    pub(super) const fn outbox_of(&mut self, end: &End<'_>) -> &mut Outbox {
-        let [of_some, of_everybody] = &mut self.outboxes;
-        if is_everybody(end) { of_everybody } else { of_some }
+    pub(super) const fn outbox_of<'a>(outboxes: &'a mut Outboxes, end: &End<'_>) -> &'a mut Outbox {
+        if is_everybody(end) { &mut outboxes.everybody } else { &mut outboxes.by_operators }
     }
 
     /// Whether an operator has ended a session with these names.

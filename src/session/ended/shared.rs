@@ -4,5 +4,6 @@
 pub mod changes;
 pub mod limits;
 pub mod outbox;
+pub mod outboxes;
 pub mod queue;
 pub mod rate;

@@ -1,6 +1,6 @@
 //! What has ended although nobody has proved it: any page can open the address at which a provider says so in the browser. Such ends
-//! have a table, queues and a rate of their own, so that made-up ones take no room from others, neither here nor in the store that
-//! replicas share; and each provider has a queue of its own. They are never announced again. How an end is proved is not known here.
+//! have a table, outboxes and a rate of their own, so that made-up ones take no room from others, neither here nor in the store that
+//! replicas share. They are never announced again. How an end is proved is not known here.
 
 #[cfg(test)]
 mod tests;
@@ -13,16 +13,12 @@ use crate::session::ended::pieces::{Pieces, Size};
 pub use crate::session::ended::shared::limits::ShownBy;
 use crate::session::ended::shared::limits::{Client, Untaken};
 use crate::session::ended::shared::outbox::{Left, Outbox, SentBy};
-use crate::session::ended::shared::queue::Queue;
 use crate::words::time::Timestamp;
 use crate::words::world::World;
 
 /// The table of all providers: 2,097,152 marks, each of 16 bytes. With a `lifetime` of 8 hours, 80,300 ends of one provider at one
 /// Envoy matter at a time, and as many marks under each key: it has room for twenty-three times that.
 pub(super) const SIZE: Size = Size { pieces: 1_024, marks: 2_048 };
-
-/// The most of one provider that wait for the store.
-const MOST_WAITING: usize = 512;
 
 /// What became of an end that nobody has proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,18 +53,12 @@ impl Taken {
 /// The ends that nobody has proved.
 pub(super) struct Unproved {
     pub(super) table: Pieces,
-    /// What other replicas are told of each provider, by its name.
-    outboxes: Vec<(String, Outbox)>,
 }
 
 impl Unproved {
-    /// Nothing is known yet. `store` names the store that replicas share.
-    pub(super) fn new<'a>(providers: impl Iterator<Item = &'a str>, store: Option<&str>) -> Self {
-        let outbox = |provider: &str| {
-            let queue = store.map(|store| format!("unproved/{provider}/{store}"));
-            (provider.to_owned(), Outbox::new(queue.as_deref(), MOST_WAITING))
-        };
-        Self { table: Pieces::new("unproved", SIZE), outboxes: providers.map(outbox).collect() }
+    /// Nothing is known yet.
+    pub(super) fn new() -> Self {
+        Self { table: Pieces::new("unproved", SIZE) }
     }
 
     /// Counts a request of no frame.
@@ -78,12 +68,12 @@ impl Unproved {
     }
 
     /// Ends something at this provider, if the client of the request that is under way may end one more; then it is counted. Leaves it
-    /// to the provider's queue to tell other replicas. Returns what became of it, and whether the table has changed.
+    /// to the provider's `outbox` to tell other replicas. Returns what became of it, and whether the table has changed.
     pub(super) fn end(
         &mut self,
         world: &mut dyn World,
         keys: &[EndKey],
-        (provider, shown_by): (&str, ShownBy),
+        (provider, shown_by, outbox): (&str, ShownBy, Option<&mut Outbox>),
         marks: &[Mark],
         now: Timestamp,
     ) -> (Taken, bool) {
@@ -95,7 +85,6 @@ impl Unproved {
         if !refused.is_empty() && refused.len() >= marks.len() {
             return (Taken::WithoutRoom, is_changed);
         }
-        let outbox = self.outboxes.iter_mut().find(|(name, _)| name == provider).map(|(_, outbox)| outbox);
         let left = match outbox.filter(|_| is_changed) {
             Some(outbox) => outbox.leave(world, &unproved_announcement(keys, provider, marks), SentBy::Tick),
             None => Left::ToNobody,
@@ -106,39 +95,6 @@ impl Unproved {
             Left::Queued | Left::ToNobody => Taken::Ended,
         };
         (taken, is_changed)
-    }
-
-    /// Whether something is to be sent at once.
-    pub(super) fn has_unsent(&self) -> bool {
-        self.outboxes.iter().any(|(_, outbox)| outbox.has_unsent())
-    }
-
-    /// Takes out what is to be sent at once, at most so many: one of each provider in turn. The rest stays for the next time.
-    pub(super) fn take_unsent(&mut self, most: usize) -> Vec<Vec<u8>> {
-        let mut taken = Vec::new();
-        while taken.len() < most && self.has_unsent() {
-            let room = most.saturating_sub(taken.len());
-            taken.extend(self.outboxes.iter_mut().filter_map(|(_, outbox)| outbox.next_unsent()).take(room));
-        }
-        taken
-    }
-
-    /// What waits to be told to other replicas: one of each provider in turn, the oldest of each first.
-    pub(super) fn waiting(&self, world: &dyn World) -> Vec<Vec<u8>> {
-        let mut queues: Vec<_> = self.queues().map(|queue| queue.waiting(world).into_iter()).collect();
-        let mut waiting = Vec::new();
-        loop {
-            let before = waiting.len();
-            waiting.extend(queues.iter_mut().filter_map(Iterator::next));
-            if waiting.len() == before {
-                return waiting;
-            }
-        }
-    }
-
-    /// The providers' queues.
-    pub(super) fn queues(&self) -> impl Iterator<Item = &Queue> {
-        self.outboxes.iter().filter_map(|(_, outbox)| outbox.queue())
     }
 }
 

@@ -17,6 +17,7 @@ use crate::http::body::MediaType;
 use crate::http::message::{Reply, Response};
 use crate::oidc::security_event::{self, ErrorCode, SecurityEvent, SetError, Verification};
 use crate::session::ended::end::End;
+use crate::session::ended::shared::outbox::SentBy;
 use crate::step::body::{self, WantedBody};
 use crate::step::decision::{FromTheStart, Journey, Step};
 use crate::step::event::{Event, Followed, Transmitted};
@@ -137,7 +138,7 @@ fn end(
     }
     // What holds here is told now, to the log and to others, whatever becomes of the rest and of the request.
     if !is_kept {
-        scene.background.ended.tell_reported_later(scene.world, &announcements);
+        scene.background.ended.tell_reported(scene.world, &announcements, SentBy::Tick);
         let detail = match (holds, announcements.is_empty()) {
             (true, _) => "all ends hold at this gateway, but there was no room for each under each of session.keys",
             (false, false) => "some ends hold at this gateway, and for others there is no room",
@@ -150,7 +151,7 @@ fn end(
         return Ok(accepted().after(events));
     };
     // If the request ends before the store has answered, it is told again.
-    scene.background.ended.tell_reported_when_asked(scene.world, &announcements);
+    scene.background.ended.tell_reported(scene.world, &announcements, SentBy::Asker);
     let announcing = AnnouncingEvents { number: announcements.len() };
     Ok(Step::calling(revocations.store.announce(&announcements, &[], None), announcing).after(events))
 }

@@ -57,9 +57,9 @@ impl Outbox {
         !self.unsent.is_empty()
     }
 
-    /// Takes out the next that is to be sent at once.
-    pub fn next_unsent(&mut self) -> Option<Vec<u8>> {
-        self.unsent.pop_front()
+    /// What is to be sent at once. What is taken from it is taken out.
+    pub fn take_unsent(&mut self) -> impl Iterator<Item = Vec<u8>> {
+        std::iter::from_fn(|| self.unsent.pop_front())
     }
 
     /// The queue.

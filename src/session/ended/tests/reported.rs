@@ -1,7 +1,7 @@
 //! What transmitters of security events end: sessions of which several things are true, in a table and a queue of their own.
 
 use super::*;
-use crate::session::ended::reported::MOST_WAITING as MOST_REPORTED_WAITING;
+use crate::session::ended::shared::outboxes::{MOST_REPORTED, MOST_SIGNED_OUT};
 use crate::words::principal::AssumedVerified;
 
 /// Here these claims count as verified although the provider does not say so.
@@ -120,12 +120,12 @@ fn what_was_reported_is_told_again_as_reported_and_ends_what_it_ended_after_its_
 fn a_flood_of_reported_ends_fills_a_queue_of_its_own_and_every_sign_out_still_waits_and_is_sent() {
     let mut world = world();
     let mut here = ended(&[1]);
-    let announcements: Vec<_> = (0..MOST_REPORTED_WAITING + 100)
+    let announcements: Vec<_> = (0..MOST_REPORTED + 100)
         .map(|number| here.end_as_reported(&mut world, &matching(Some(&number.to_string()), None, None)).announcement)
         .collect();
-    here.tell_reported_when_asked(&mut world, &announcements);
+    here.tell_reported(&mut world, &announcements, SentBy::Asker);
     assert_eq!(here.take_troubles(), Troubles { without_room: 0, not_queued: 100 });
-    assert!(!here.has_unsent() && here.waiting(&world).len() == MOST_REPORTED_WAITING);
+    assert!(!here.has_unsent() && here.waiting(&world).len() == MOST_REPORTED);
     here.mark(&mut world, &of("idp", "alice", None));
     assert_eq!(here.take_troubles(), Troubles::default());
     // It is the first of what is sent at once, and of what waits.
@@ -133,8 +133,8 @@ fn a_flood_of_reported_ends_fills_a_queue_of_its_own_and_every_sign_out_still_wa
     assert_eq!((unsent.len(), &unsent[0]), (1, &here.waiting(&world)[0]));
     assert!(!announcements.contains(&unsent[0]));
     // What finds no room in the queue is sent once.
-    here.tell_reported_later(&mut world, &announcements[MOST_REPORTED_WAITING..]);
-    assert_eq!(here.take_unsent(), announcements[MOST_REPORTED_WAITING..]);
+    here.tell_reported(&mut world, &announcements[MOST_REPORTED..], SentBy::Tick);
+    assert_eq!(here.take_unsent(), announcements[MOST_REPORTED..]);
     here.stand_in_the_store(&mut world, announcements.iter().map(Vec::as_slice));
     assert_eq!(here.waiting(&world), unsent);
 }
@@ -143,7 +143,7 @@ fn a_flood_of_reported_ends_fills_a_queue_of_its_own_and_every_sign_out_still_wa
 fn a_sign_out_that_finds_the_queue_full_is_sent_once_all_the_same() {
     let mut world = world();
     let mut here = ended(&[1]);
-    for number in 0..MOST_WAITING {
+    for number in 0..MOST_SIGNED_OUT {
         assert!(here.tell_when_asked(&mut world, &number.to_le_bytes()));
     }
     here.mark(&mut world, &of("idp", "alice", None));

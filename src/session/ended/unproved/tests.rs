@@ -10,6 +10,7 @@ use crate::session::ended::announcement::Announced;
 use crate::session::ended::end::End;
 use crate::session::ended::recorded::WithoutRoom;
 use crate::session::ended::shared::limits::most_of_a_provider;
+use crate::session::ended::shared::outboxes::MOST_UNPROVED;
 use crate::session::ended::testing::keys;
 use crate::words::world::testing::Still;
 
@@ -242,7 +243,7 @@ fn what_waits_for_the_store_is_bounded_and_takes_no_room_from_what_was_proved() 
         assert!(ends(&mut here, &mut world, &number.to_string()).holds());
         world.now = world.now.plus(Duration::from_secs(1));
     }
-    assert_eq!(here.waiting(&world).len(), MOST_WAITING);
+    assert_eq!(here.waiting(&world).len(), MOST_UNPROVED);
     assert!(
         here.end_and_tell(&mut world, &End::AtProvider { provider: "idp", sid: "proved", begun_by: NOW, until: NOW.plus(DAY) })
     );
@@ -253,8 +254,8 @@ fn what_waits_for_the_store_is_bounded_and_takes_no_room_from_what_was_proved() 
     assert_eq!((unsent[0].as_slice(), unsent.len()), (proved.as_slice(), 500));
     assert_eq!((here.take_unsent().len(), here.has_unsent()), (1, false));
     here.stand_in_the_store(&mut world, unsent.iter().map(Vec::as_slice));
-    assert_eq!(here.waiting(&world).len(), MOST_WAITING - 499);
-    assert_eq!(bytes(&world, "unannounced/unproved/"), 1 + (MOST_WAITING - 499) * 43);
+    assert_eq!(here.waiting(&world).len(), MOST_UNPROVED - 499);
+    assert_eq!(bytes(&world, "unannounced/unproved/"), 1 + (MOST_UNPROVED - 499) * 43);
 }
 
 #[test]
@@ -265,13 +266,13 @@ fn a_flood_at_one_provider_fills_its_own_queue_alone_and_what_finds_that_full_is
     let mut end = |world: &mut Still, provider: &str, number: usize| {
         here.end_unproved(world, (provider, &format!("s{number}")), until, ShownBy::ProvidersPage)
     };
-    let flood: Vec<_> = (0..MOST_WAITING + 100).map(|number| end(&mut world, "partner", number)).collect();
-    assert!(flood[..MOST_WAITING].iter().all(|taken| *taken == Taken::Ended));
-    assert!(flood[MOST_WAITING..].iter().all(|taken| *taken == Taken::EndedToldOnce), "{:?}", flood.last());
+    let flood: Vec<_> = (0..MOST_UNPROVED + 100).map(|number| end(&mut world, "partner", number)).collect();
+    assert!(flood[..MOST_UNPROVED].iter().all(|taken| *taken == Taken::Ended));
+    assert!(flood[MOST_UNPROVED..].iter().all(|taken| *taken == Taken::EndedToldOnce), "{:?}", flood.last());
     assert_eq!([0, 1].map(|number| end(&mut world, "idp", number)), [Taken::Ended; 2]);
     // Each provider is told of in turn, and nothing is left out.
     let waiting = here.waiting(&world);
-    assert_eq!(waiting.len(), MOST_WAITING + 2);
+    assert_eq!(waiting.len(), MOST_UNPROVED + 2);
     let marks_of = |bytes: &Vec<u8>| ended().read([bytes.as_slice()].into_iter());
     let known = |told: &[Vec<u8>], provider: &str, sid: &str| {
         let (mut elsewhere, mut replica) = (Still { now: NOW, ..Still::default() }, ended());
