@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use crate::crypto::end_key::EndKey;
 use crate::session::content::{People, Session};
-use crate::session::ended::announcement::{Announced, announcement};
+use crate::session::ended::announcement::{Announced, announcement, are_about_the_same};
 use crate::session::ended::end::{End, Troubles};
 use crate::session::ended::mark::Mark;
 use crate::session::ended::names::Names;
@@ -163,6 +163,14 @@ impl EndedSessions {
             let left = self.outboxes.reported.leave(world, announcement, sent_by);
             self.is_queued(left);
         }
+    }
+
+    /// Whether replicas need not be told of what a transmitter has reported: this process knew it before, and nothing of the same waits
+    /// to be told. Whatever else the store may lack is not known here.
+    pub fn was_told_as_reported(&self, world: &dyn World, recorded: &Recorded) -> bool {
+        let of_the_same = |waiting: &[u8]| are_about_the_same(waiting, &recorded.announcement);
+        let queue = self.outboxes.reported.queue();
+        !recorded.is_new && queue.is_some_and(|queue| queue.has_none(world, of_the_same))
     }
 
     /// Whether this worker has announcements that nobody has sent yet.
@@ -348,7 +356,7 @@ impl EndedSessions {
         let kept = refused.is_empty();
         self.troubles.without_room = self.troubles.without_room.saturating_add(usize::from(!kept));
         let holds = kept || refused.len() < marks.len();
-        Recorded { announcement: announcement(&self.keys, table, marks), kept, holds }
+        Recorded { announcement: announcement(&self.keys, table, marks), kept, holds, is_new: is_changed }
     }
 
     /// The table of this name; if there is none, the one of ends that belong to no provider.

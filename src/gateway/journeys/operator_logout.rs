@@ -102,7 +102,7 @@ fn end(scene: &mut Scene<'_>, visit: &Visit, mut passing: Passing<'_>, wanted: W
         return Ok(passing.refused(settings, visit, failure).widen());
     }
     let (id, by_session) = (URL_SAFE_NO_PAD.encode(id), operator.session_id().map(str::to_owned));
-    let Recorded { announcement, kept, holds } = ended.end_by_operator(scene.world, &ending);
+    let Recorded { announcement, kept, holds, .. } = ended.end_by_operator(scene.world, &ending);
     if !holds {
         let detail = "there is no room for another end by an operator, but of everybody; see revocations_without_room";
         return Ok(passing.refused(settings, visit, Failure::new(Reason::RevocationsUnavailable, detail)).widen());

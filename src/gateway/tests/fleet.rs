@@ -3,6 +3,7 @@
 mod claims;
 mod clocks;
 mod contended;
+mod events;
 mod histories;
 mod lifetimes;
 mod lost;

@@ -17,11 +17,11 @@ use crate::step::decision::Decision;
 use crate::step::event::{Event, Followed};
 use crate::words::world::Destination;
 
-const PATH: &str = "/api/security_events";
-const SECEVENT: &str = "application/secevent+jwt";
+pub(super) const PATH: &str = "/api/security_events";
+pub(super) const SECEVENT: &str = "application/secevent+jwt";
 
 /// A configuration with this transmitter: the provider itself, with these changes.
-fn taking(document: Value, changes: &Value) -> Value {
+pub(super) fn taking(document: Value, changes: &Value) -> Value {
     let mut transmitter = json!({
         "name": "events", "issuer": ISSUER, "providers": ["main"],
         "metadata_url": format!("{ISSUER}/.well-known/ssf-configuration"),
@@ -36,12 +36,12 @@ fn usual() -> Value {
     taking(document(), &json!({}))
 }
 
-fn person() -> Value {
+pub(super) fn person() -> Value {
     json!({"format": "iss_sub", "iss": ISSUER, "sub": "alice"})
 }
 
 /// A token of now about this subject, with these changes; `null` removes a claim.
-fn token(stage: &Stage, kind: EventKind, subject: &Value, changes: &Value) -> String {
+pub(super) fn token(stage: &Stage, kind: EventKind, subject: &Value, changes: &Value) -> String {
     let now = stage.worker.world.now.seconds();
     let mut claims =
         json!({"iss": ISSUER, "aud": "app", "iat": now, "jti": "j-1", "sub_id": subject, "events": {kind.uri(): {}}});

@@ -49,6 +49,18 @@ pub fn announcement_again(keys: &[EndKey], provider: &str, mark: &Mark) -> Vec<u
     written(keys.iter().map(|key| (key, mark)), &Table::Of(provider))
 }
 
+/// Whether two announcements that were made here are about the same: one of the names that they mark is in both.
+pub fn are_about_the_same(one: &[u8], other: &[u8]) -> bool {
+    let other: Vec<_> = marked(other).collect();
+    marked(one).any(|name| other.contains(&name))
+}
+
+/// The names that an announcement marks.
+fn marked(announcement: &[u8]) -> impl Iterator<Item = u64> {
+    let parts = announcement.split_first().map(|(_, parts)| parts.as_chunks::<PART_BYTES>().0).unwrap_or_default();
+    parts.iter().filter_map(|part| part.get(KEY_ID_BYTES + TABLE_BYTES..)?.first_chunk()).map(Mark::name_in)
+}
+
 /// The table that marks are for.
 enum Table<'a> {
     /// Of what was proved at this provider; of all providers if it is empty.
@@ -182,6 +194,24 @@ mod tests {
         assert_eq!(said(&keys, &[told.as_slice(), b"x"].concat()), Announced::Forged);
         let many = [&[VERSION][..], &told[1..=PART_BYTES].repeat(MOST_PARTS + 1)].concat();
         assert_eq!(said(&keys, &many), Announced::Forged);
+    }
+
+    #[test]
+    fn two_announcements_are_about_the_same_if_they_share_a_name_whatever_else_they_say_of_it() {
+        let keys = keys(&[1, 2]);
+        let told = announcement(&keys, "idp", &[mark(1), mark(2)]);
+        let later = |name| Mark::new(name, Timestamp::from_seconds(1_900_000_600), Ends::Begun { by: 9 });
+        for (marks, expected) in [
+            ([later(1), later(2)], true),
+            ([later(3), later(2)], true),
+            ([later(3), later(4)], false),
+            ([mark(3), mark(4)], false),
+        ] {
+            let other = announcement(&keys, "idp", &marks);
+            let both = [are_about_the_same(&told, &other), are_about_the_same(&other, &told)];
+            assert_eq!(both, [expected; 2], "{marks:?}");
+        }
+        assert!(!are_about_the_same(&told, b"") && !are_about_the_same(b"junk", &told));
     }
 
     #[test]

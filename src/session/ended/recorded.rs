@@ -15,6 +15,8 @@ pub struct Recorded {
     /// Whether it holds in this process: it stands in the table under one key at least. Then others are told of it, whether it was
     /// kept or not.
     pub holds: bool,
+    /// Whether the table has changed. If not, this process knew it before, for as long.
+    pub is_new: bool,
 }
 
 /// The marks of an end that another replica has announced, with the name of the table that they belong into.

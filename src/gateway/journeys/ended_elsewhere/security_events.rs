@@ -4,7 +4,7 @@
 //!
 //! The transmitter gets 202 when every end is recorded for all replicas. While their store is away, the ends hold at this one, wait
 //! in the queue, and the answer is 503, so that the transmitter sends the token again. A repeated token does no harm: an event ends
-//! only what began before it. One that ends nothing, because its subject cannot be told, is answered with 202, too, and a line in
+//! only what began before it, and what the store was told already is not written there again. One that ends nothing, because its subject cannot be told, is answered with 202, too, and a line in
 //! the log says why.
 
 use crate::authenticate::scene::Scene;
@@ -112,8 +112,9 @@ fn end(
     if let Verification::Event { state } = verification {
         events.push(told("verification", Followed::Verified { state }));
     }
-    let (mut announcements, mut is_kept, mut holds) = (Vec::new(), true, true);
+    let (mut announcements, mut is_kept, mut all_hold, mut any_holds) = (Vec::new(), true, true, false);
     let until = settings.session.nothing_is_left_after(visit.now);
+    let store_lacks_nothing = scene.background.revocations.owes_nothing(scene.world, visit.now);
     for end in &ends {
         // Such a token may be sent again for ever. It would only fill tables.
         if settings.session.nothing_is_left_after(end.before) <= visit.now {
@@ -127,9 +128,11 @@ fn end(
             let matching = End::Matching { provider, sub, sid, address, begun_by: end.before, until };
             let recorded = scene.background.ended.end_as_reported(scene.world, &matching);
             is_kept &= recorded.kept;
-            holds &= recorded.holds;
+            all_hold &= recorded.holds;
             if recorded.holds {
-                announcements.push(recorded.announcement);
+                any_holds = true;
+                let was_told = store_lacks_nothing && scene.background.ended.was_told_as_reported(scene.world, &recorded);
+                announcements.extend((!was_told).then_some(recorded.announcement));
                 let [sub, sid, email] = [sub, sid, address].map(|part| part.map(str::to_owned));
                 let followed = Followed::Ended { provider: provider.to_owned(), subject: sub, session: sid, email };
                 events.push(told(end.event.name(), followed));
@@ -139,10 +142,10 @@ fn end(
     // What holds here is told now, to the log and to others, whatever becomes of the rest and of the request.
     if !is_kept {
         scene.background.ended.tell_reported(scene.world, &announcements, SentBy::Tick);
-        let detail = match (holds, announcements.is_empty()) {
+        let detail = match (all_hold, any_holds) {
             (true, _) => "all ends hold at this gateway, but there was no room for each under each of session.keys",
-            (false, false) => "some ends hold at this gateway, and for others there is no room",
-            (false, true) => "there is no room for another end of this provider",
+            (false, true) => "some ends hold at this gateway, and for others there is no room",
+            (false, false) => "there is no room for another end of this provider",
         };
         let failure = Failure::new(Reason::RevocationsUnavailable, format!("{detail}; see revocations_without_room"));
         return Err(Stop { events, ..refused(ErrorCode::InvalidRequest, failure) });

@@ -27,6 +27,12 @@ impl Queue {
         world.shared(&self.key).map(|shared| read(&shared.value)).unwrap_or_default()
     }
 
+    /// Whether no announcement waits that is like this, and none was refused: there is room.
+    pub fn has_none(&self, world: &dyn World, is_like: impl Fn(&[u8]) -> bool) -> bool {
+        let waiting = self.waiting(world);
+        waiting.len() < self.most && !waiting.iter().any(|announcement| is_like(announcement))
+    }
+
     /// Adds an announcement, unless it waits already; returns `false` if too many wait.
     pub fn add(&self, world: &mut dyn World, announcement: &[u8]) -> bool {
         self.change(world, |queue| {
@@ -136,6 +142,18 @@ mod tests {
         assert!(!add(&mut world, b"one too many"));
         assert_eq!(waiting(&world).len(), MOST);
         assert_eq!(waiting(&world)[0], 0_usize.to_le_bytes());
+    }
+
+    #[test]
+    fn of_a_queue_that_is_full_nobody_knows_what_it_has_refused() {
+        let mut world = Still::default();
+        let small = Queue::new("a store", 2);
+        let has_none = |world: &Still, of: &[u8]| small.has_none(world, |waiting| waiting == of);
+        assert!(has_none(&world, b"one"));
+        assert!(small.add(&mut world, b"one"));
+        assert_eq!([has_none(&world, b"one"), has_none(&world, b"two")], [false, true]);
+        assert!(small.add(&mut world, b"three"));
+        assert!(!has_none(&world, b"two"));
     }
 
     #[test]
