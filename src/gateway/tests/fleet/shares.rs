@@ -103,3 +103,23 @@ fn an_account_that_refreshes_in_a_loop_fills_only_its_share_of_the_store() {
     fleet.pass(&mut stage, seconds(62));
     assert_eq!(standing(&fleet, &stage), 65);
 }
+
+#[test]
+fn results_that_find_no_room_to_wait_while_the_store_is_away_take_nothing_of_their_accounts_shares() {
+    let (mut stage, mut fleet) = with_ended_tokens(1);
+    let mut browsers = Vec::new();
+    for account in 0..5 {
+        stage.provider.claims = json!({"sub": format!("account {account}")});
+        browsers.extend(sign_in(&mut stage, 100));
+    }
+    pass_quickly(&mut stage, &mut fleet, LIFE);
+    fleet.shelf.instead = Some(Reply::Reset);
+    let refreshes = stage.provider.refreshes;
+    browsers.iter().for_each(|browser| drop(waits(&mut fleet.replicas[0], browser)));
+    fleet.pass(&mut stage, seconds(5));
+    assert_eq!(stage.provider.refreshes - refreshes, 500);
+    let memory = fleet.replicas[0].world.memory.borrow();
+    let of_results = memory.iter().filter(|(key, _)| key.starts_with("accredit/5/results/"));
+    let counted: usize = of_results.map(|(_, (value, _))| value.len() / 16).sum();
+    assert!((256..300).contains(&counted), "256 wait: {counted}");
+}
