@@ -11,9 +11,7 @@ use crate::access::requirement::test::is_scope;
 use crate::access::resources::{AUTHORIZATION_SERVER_METADATA, METADATA, ProtectedResource, ProtectedResources, asked};
 use crate::access::route::{Match, PathMatch, Rules};
 use crate::config::access::paths::{host_of, prefix_match};
-use crate::config::access::resources::beside_rules::{
-    BodyCheckedByWord, asked_for, check_allowed_paths, check_calls, check_credentials,
-};
+use crate::config::access::resources::beside_rules::{BesideRules, BodyCheckedByWord, asked_for};
 use crate::config::providers::Providers;
 use crate::config::providers::bearer::audiences;
 use crate::config::reading::nearest::did_you_mean;
@@ -120,11 +118,7 @@ pub(crate) fn resources(
     });
     each?;
     let beside_rules = match (ground.origins, ground.rules) {
-        (Ok(origins), Ok(rules)) => {
-            let credentials = check_credentials(&all, origins, rules, refusals);
-            let paths = check_allowed_paths(&all, origins, rules, refusals);
-            check_calls(&all, &checkers, origins, rules, refusals).and(credentials).and(paths)
-        }
+        (Ok(origins), Ok(rules)) => BesideRules { all: &all, checkers: &checkers, origins, rules }.check(refusals),
         _ => Ok(()),
     };
     accepted_somewhere(&all, ground.providers, refusals)?;

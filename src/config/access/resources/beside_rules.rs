@@ -56,105 +56,107 @@ fn is_within(rule: &Rule, origin: &Origin, on: &Origin, resource: &ProtectedReso
     on == origin && (resource.path.is_empty() || PathMatch::SeparatedPrefix(resource.path.clone()).covers(&rule.matches.path))
 }
 
-/// The origins that a rule is for.
-fn origins_of<'a>(rule: &'a Rule, origins: &'a [Origin]) -> impl Iterator<Item = &'a Origin> {
-    origins.iter().filter(|origin| rule.matches.host.as_deref().is_none_or(|host| host == origin.host()))
+/// Resources that are good by themselves, beside the rules.
+pub(super) struct BesideRules<'a> {
+    /// The resources, on each of their origins.
+    pub(super) all: &'a [(Origin, ProtectedResource)],
+    /// Who compares calls with the body, with the position of the resource in the configuration, for each of `all`.
+    pub(super) checkers: &'a [(usize, Checked<Option<BodyCheckedByWord>>)],
+    pub(super) origins: &'a [Origin],
+    pub(super) rules: &'a Rules,
 }
 
-/// Refuses rules for the paths of resources alone that count on sessions: only tokens count there.
-pub(super) fn check_credentials(
-    all: &[(Origin, ProtectedResource)],
-    origins: &[Origin],
-    rules: &Rules,
-    refusals: &mut Refusals,
-) -> Checked<()> {
-    let mut checked = Ok(());
-    for rule in rules.all() {
-        let around = |origin: &Origin| all.iter().find(|(on, resource)| is_within(rule, origin, on, resource));
-        let Some(found) = origins_of(rule, origins).map(around).collect::<Option<Vec<_>>>() else { continue };
-        let Some((_, resource)) = found.first() else { continue };
-        let (member, found) = match (rule.credentials, rule.unauthenticated) {
-            (Credentials::Session, _) => ("credentials", "session"),
-            (_, Unauthenticated::Redirect) => ("unauthenticated", "redirect"),
-            _ => continue,
-        };
-        let sentence =
-            format!("expected none for the paths of {}, where only tokens count, found {found}; remove it", resource.uri);
-        checked = Err(refusals.refuse(format!("{}.{member}", rule.name), sentence));
+impl BesideRules<'_> {
+    /// Checks all that rules must be like for the paths of resources.
+    pub(super) fn check(&self, refusals: &mut Refusals) -> Checked<()> {
+        let credentials = self.check_credentials(refusals);
+        let paths = self.check_allowed_paths(refusals);
+        self.check_calls(refusals).and(credentials).and(paths)
     }
-    checked
-}
 
-/// Refuses `allow_in_path` where a path that servers read differently may be a resource's in one reading only: outside of it, a session
-/// would count.
-pub(super) fn check_allowed_paths(
-    all: &[(Origin, ProtectedResource)],
-    origins: &[Origin],
-    rules: &Rules,
-    refusals: &mut Refusals,
-) -> Checked<()> {
-    let mut checked = Ok(());
-    for rule in rules.all().iter().filter(|rule| !rule.allow_in_path.is_empty()) {
-        let is_near = |origin: &Origin, (on, resource): &(Origin, ProtectedResource)| {
-            let below = PathMatch::SeparatedPrefix(resource.path.clone());
-            on == origin && !resource.path.is_empty() && rule.matches.path.touches(&below)
-        };
-        let near = origins_of(rule, origins).find_map(|origin| all.iter().find(|one| is_near(origin, one)));
-        if let Some((_, resource)) = near {
-            let sentence = format!(
-                "expected none where the rule may be for paths of {}, because a server may take such a path for one of these, found some; remove it, or write a rule for fewer paths",
-                resource.uri
-            );
-            checked = Err(refusals.refuse(format!("{}.allow_in_path", rule.name), sentence));
-        }
+    /// The origins that a rule is for.
+    fn origins_of(&self, rule: &Rule) -> impl Iterator<Item = &Origin> {
+        self.origins.iter().filter(|origin| rule.matches.host.as_deref().is_none_or(|host| host == origin.host()))
     }
-    checked
-}
 
-/// Refuses rules that look at calls where no resource is, or where nobody compares them with the body. `checkers` are who does it, with
-/// the position of the resource in the configuration, for each of `all`.
-pub(super) fn check_calls(
-    all: &[(Origin, ProtectedResource)],
-    checkers: &[(usize, Checked<Option<BodyCheckedByWord>>)],
-    origins: &[Origin],
-    rules: &Rules,
-    refusals: &mut Refusals,
-) -> Checked<()> {
-    let mut checked = Ok(());
-    for rule in rules.all() {
-        let tests = match &rule.require {
-            Requirement::When(condition) => condition.tests(),
-            Requirement::Public | Requirement::Authenticated => Vec::new(),
-        };
-        if rule.matches.calls.is_none() && !tests.iter().any(|test| test.looks_at_calls()) {
-            continue;
-        }
-        let mut calls = rule.matches.calls.iter().chain(tests.iter().filter_map(|test| test.calls()));
-        let with_params = calls.any(|calls| !calls.params.is_empty());
-        // Below a resource there may be another one with another filter.
-        let touched = |(on, resource): &(Origin, ProtectedResource)| {
-            origins_of(rule, origins).any(|origin| origin == on)
-                && rule.matches.path.touches(&PathMatch::SeparatedPrefix(resource.path.clone()))
-        };
-        let by_another =
-            |checker: &Checked<Option<BodyCheckedByWord>>| matches!(checker, Ok(Some(by)) if *by != BodyCheckedByWord::Server);
-        if with_params && all.iter().zip(checkers).any(|(one, (_, checker))| touched(one) && by_another(checker)) {
-            checked = Err(refusals.refuse(format!("{}.match.mcp.params", rule.name), PARAMS_UNCHECKED));
-            continue;
-        }
-        for origin in origins_of(rule, origins) {
-            // The innermost one counts.
-            let with_checkers = all.iter().zip(checkers).filter(|((on, resource), _)| is_within(rule, origin, on, resource));
-            let around = with_checkers.max_by_key(|((_, resource), _)| resource.path.len());
-            let (place, sentence) = match around.map(|(_, checker)| checker) {
-                None => (rule.name.to_string(), nowhere(origin)),
-                Some((index, Ok(None))) => (format!("resources[{index}].body_checked_by"), unchecked(rule)),
-                Some(_) => continue,
+    /// Refuses rules for the paths of resources alone that count on sessions: only tokens count there.
+    fn check_credentials(&self, refusals: &mut Refusals) -> Checked<()> {
+        let mut checked = Ok(());
+        for rule in self.rules.all() {
+            let around = |origin: &Origin| self.all.iter().find(|(on, resource)| is_within(rule, origin, on, resource));
+            let Some(found) = self.origins_of(rule).map(around).collect::<Option<Vec<_>>>() else { continue };
+            let Some((_, resource)) = found.first() else { continue };
+            let (member, found) = match (rule.credentials, rule.unauthenticated) {
+                (Credentials::Session, _) => ("credentials", "session"),
+                (_, Unauthenticated::Redirect) => ("unauthenticated", "redirect"),
+                _ => continue,
             };
-            checked = Err(refusals.refuse(place, sentence));
+            let sentence =
+                format!("expected none for the paths of {}, where only tokens count, found {found}; remove it", resource.uri);
+            checked = Err(refusals.refuse(format!("{}.{member}", rule.name), sentence));
         }
+        checked
     }
-    checked
+
+    /// Refuses `allow_in_path` where a path that servers read differently may be a resource's in one reading only: outside of it, a session
+    /// would count.
+    fn check_allowed_paths(&self, refusals: &mut Refusals) -> Checked<()> {
+        let mut checked = Ok(());
+        for rule in self.rules.all().iter().filter(|rule| !rule.allow_in_path.is_empty()) {
+            let is_near = |origin: &Origin, (on, resource): &(Origin, ProtectedResource)| {
+                let below = PathMatch::SeparatedPrefix(resource.path.clone());
+                on == origin && !resource.path.is_empty() && rule.matches.path.touches(&below)
+            };
+            let near = self.origins_of(rule).find_map(|origin| self.all.iter().find(|one| is_near(origin, one)));
+            if let Some((_, resource)) = near {
+                let sentence = format!(
+                    "expected none where the rule may be for paths of {}, because a server may take such a path for one of these, found some; remove it, or write a rule for fewer paths",
+                    resource.uri
+                );
+                checked = Err(refusals.refuse(format!("{}.allow_in_path", rule.name), sentence));
+            }
+        }
+        checked
+    }
+
+    /// Refuses rules that look at calls where no resource is, or where nobody compares them with the body.
+    fn check_calls(&self, refusals: &mut Refusals) -> Checked<()> {
+        let mut checked = Ok(());
+        for rule in self.rules.all() {
+            let tests = match &rule.require {
+                Requirement::When(condition) => condition.tests(),
+                Requirement::Public | Requirement::Authenticated => Vec::new(),
+            };
+            if rule.matches.calls.is_none() && !tests.iter().any(|test| test.looks_at_calls()) {
+                continue;
+            }
+            let mut calls = rule.matches.calls.iter().chain(tests.iter().filter_map(|test| test.calls()));
+            let with_params = calls.any(|calls| !calls.params.is_empty());
+            // Below a resource there may be another one with another filter.
+            let touched = |(on, resource): &(Origin, ProtectedResource)| {
+                self.origins_of(rule).any(|origin| origin == on)
+                    && rule.matches.path.touches(&PathMatch::SeparatedPrefix(resource.path.clone()))
+            };
+            let by_another = |checker: &Checked<Option<BodyCheckedByWord>>| matches!(checker, Ok(Some(by)) if *by != BodyCheckedByWord::Server);
+            if with_params && self.all.iter().zip(self.checkers).any(|(one, (_, checker))| touched(one) && by_another(checker)) {
+                checked = Err(refusals.refuse(format!("{}.match.mcp.params", rule.name), PARAMS_UNCHECKED));
+                continue;
+            }
+            for origin in self.origins_of(rule) {
+                // The innermost one counts.
+                let with_checkers =
+                    self.all.iter().zip(self.checkers).filter(|((on, resource), _)| is_within(rule, origin, on, resource));
+                let around = with_checkers.max_by_key(|((_, resource), _)| resource.path.len());
+                let (place, sentence) = match around.map(|(_, checker)| checker) {
+                    None => (rule.name.to_string(), nowhere(origin)),
+                    Some((index, Ok(None))) => (format!("resources[{index}].body_checked_by"), unchecked(rule)),
+                    Some(_) => continue,
+                };
+                checked = Err(refusals.refuse(place, sentence));
+            }
+        }
+        checked
+    }
 }
 
 fn nowhere(origin: &Origin) -> String {
