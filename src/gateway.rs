@@ -28,7 +28,7 @@ use crate::authenticate::scene::Scene;
 use crate::authenticate::vouched::{self, Vouched};
 use crate::config::settings::Settings;
 use crate::gateway::pending::{AfterReply, PendingBody, PendingCall, PendingWait, Step};
-use crate::http::message::{Headers, Reply, Request};
+use crate::http::message::{Following, Headers, Reply, Request};
 use crate::http::url::Origin;
 use crate::session::open::{Found, Known, OpenStreams};
 use crate::sign_in::password;
@@ -65,11 +65,12 @@ impl Gateway {
         Scene { settings: &self.settings, world, background: &mut self.background, recall: &mut self.recall }
     }
 
-    /// The first step for a request with these headers.
-    pub fn begin(&mut self, world: &mut dyn World, mut headers: Headers) -> Step {
+    /// The first step for a request with these headers, and with this behind them.
+    pub fn begin(&mut self, world: &mut dyn World, mut headers: Headers, following: Following) -> Step {
         let now = world.now();
         let request_id = take_request_id(world, &mut headers);
-        let (request, (reason, detail)) = match Request::from_headers(headers) {
+        let request = Request::from_headers(headers).map(|request| Request { following, ..request });
+        let (request, (reason, detail)) = match request {
             Ok(request) => match admit(&self.settings, &request) {
                 Ok(origin) => {
                     let visit = Visit::new(now, self.settings.wait, request, origin, request_id);

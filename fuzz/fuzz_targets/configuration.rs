@@ -8,7 +8,7 @@
 
 use accredit::config;
 use accredit::gateway::Gateway;
-use accredit::http::message::Headers;
+use accredit::http::message::{Following, Headers};
 use accredit_fuzz::{Still, navigation};
 use libfuzzer_sys::fuzz_target;
 
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
             drop(format!("{settings:?}"));
             let mut world = Still::default();
             let Ok(mut gateway) = Gateway::new(&mut world, settings) else { panic!("there are random bytes") };
-            drop(gateway.begin(&mut world, Headers::new(navigation("/page", ""))));
+            drop(gateway.begin(&mut world, Headers::new(navigation("/page", "")), Following::Nothing));
             drop((gateway.tick(&mut world), gateway.tick(&mut world)));
         }
         Err(refusal) => assert!(!refusal.to_string().is_empty()),

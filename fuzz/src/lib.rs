@@ -7,7 +7,7 @@ use accredit::config;
 use accredit::config::settings::{Audit, Told};
 use accredit::gateway::Gateway;
 use accredit::gateway::pending::Step;
-use accredit::http::message::{Headers, Reply};
+use accredit::http::message::{Following, Headers, Reply};
 use accredit::step::audit;
 use accredit::step::decision::Decision;
 use accredit::upkeep::fetch::Fetch;
@@ -152,7 +152,7 @@ impl Worker {
 
     /// The first step for a request with these fields.
     pub fn begin(&mut self, fields: Vec<(String, Vec<u8>)>) -> Step {
-        self.gateway.begin(&mut self.world, Headers::new(fields))
+        self.gateway.begin(&mut self.world, Headers::new(fields), Following::Nothing)
     }
 }
 

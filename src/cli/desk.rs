@@ -26,7 +26,7 @@ use crate::cli::yaml::node::Node;
 use crate::config::settings::Settings;
 use crate::gateway::Gateway;
 use crate::gateway::way::Way;
-use crate::http::message::Headers;
+use crate::http::message::{Following, Headers};
 use crate::http::url::Origin;
 use crate::step::decision::{Decision, News, Resource};
 use crate::upkeep::fetch::Errand;
@@ -240,7 +240,7 @@ impl Desk {
 
     /// Goes on with a request until it is answered, or until the gateway would have to ask somebody.
     fn settle(&mut self, headers: Headers) -> Answer {
-        let mut step = self.gateway.begin(&mut self.world, headers);
+        let mut step = self.gateway.begin(&mut self.world, headers, Following::Nothing);
         loop {
             step = match step.decision {
                 Decision::Forward(forward) => return Answer::LetThrough(Box::new(forward)),

@@ -166,6 +166,15 @@ impl fmt::Debug for Headers {
     }
 }
 
+/// What comes behind the headers of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Following {
+    /// Nothing: it ended with them.
+    Nothing,
+    /// A body, which may be empty, or trailers. Whatever the headers say of that, a body may follow (RFC 9113, section 8.1).
+    Body,
+}
+
 /// A request as it came from the client.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
@@ -180,6 +189,8 @@ pub struct Request {
     /// All fields in the order in which they came. The values of `:method`, `:authority` and `:path` are empty here, because they
     /// were moved to the fields above; so may be that of `x-request-id`.
     pub headers: Headers,
+    /// What comes behind the headers.
+    pub following: Following,
 }
 
 impl fmt::Debug for Request {
@@ -189,7 +200,7 @@ impl fmt::Debug for Request {
 }
 
 impl Request {
-    /// Reads the pseudo-header fields.
+    /// Reads the pseudo-header fields of a request that ends with its headers.
     ///
     /// # Errors
     /// [`Reason::HostMissing`] without an authority; [`Reason::PathAmbiguous`] without a path (CONNECT);
@@ -204,7 +215,7 @@ impl Request {
             path.truncate(mark);
             query
         });
-        Ok(Self { method, authority, path, query, headers })
+        Ok(Self { method, authority, path, query, headers, following: Following::Nothing })
     }
 
     /// The path and the query, as they were sent.

@@ -8,6 +8,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::http::body::Body;
+use crate::http::message::Following;
 use crate::shell::calls::reply;
 use crate::shell::current::keep_private;
 use crate::shell::host_calls;
@@ -98,7 +99,8 @@ impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         self.headers_came = true;
         let headers = host_calls::headers(MapType::HttpRequestHeaders).unwrap_or_default();
-        let action = match self.runner.with_gateway(|gateway, world| gateway.begin(world, headers)) {
+        let following = if end_of_stream { Following::Nothing } else { Following::Body };
+        let action = match self.runner.with_gateway(|gateway, world| gateway.begin(world, headers, following)) {
             Some(step) => self.runner.carry_out(&self.handle, step, CalledFrom::RequestHeaders),
             None => Action::Pause,
         };

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::http::message::Request;
+use crate::http::message::{Following, Request};
 use crate::words::quote::{name, quote};
 
 /// The versions whose requests name what they call, and of which servers and Envoy's `mcp` filter compare that with the body. (Envoy
@@ -33,7 +33,7 @@ pub const RESOURCES_READ: &str = "resources/read";
 /// What a request calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Call {
-    /// Nothing: GET, HEAD, DELETE and OPTIONS carry no call.
+    /// Nothing: GET, HEAD, DELETE and OPTIONS without a body carry no call.
     Nothing,
     /// It does not say, so that it may be any call of any tool.
     #[default]
@@ -137,17 +137,24 @@ pub fn says_what_it_calls(request: &Request) -> bool {
     version(request).is_some_and(|version| VERSIONS.contains(&version))
 }
 
+/// Whether a request certainly calls nothing: by its method, and because nothing follows in which a server could look for a call.
+pub fn carries_no_call(request: &Request) -> bool {
+    matches!(request.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS")
+        && request.following == Following::Nothing
+        && !request.headers.contains("upgrade")
+}
+
 /// What a request calls.
 ///
 /// # Errors
 /// If it comes with fields of which servers would believe one or another, or without one that its version demands.
 pub fn call(request: &Request) -> Result<Call, Fault> {
-    match request.method.as_str() {
-        // What comes behind an upgrade, such as to a WebSocket, and by a method that a server takes for POST, nobody compares.
-        _ if request.headers.contains("upgrade") => return Ok(Call::Any),
-        "GET" | "HEAD" | "DELETE" | "OPTIONS" => return Ok(Call::Nothing),
-        "POST" => {}
-        _ => return Ok(Call::Any),
+    if carries_no_call(request) {
+        return Ok(Call::Nothing);
+    }
+    // What comes behind an upgrade, such as to a WebSocket, and by a method that a server takes for POST, nobody compares.
+    if request.method != "POST" || request.headers.contains("upgrade") {
+        return Ok(Call::Any);
     }
     // Many servers read `_` in a name as `-`, and would believe one field or the other.
     let is_like_ours = |name: &[u8]| name.contains(&b'_') && (name.starts_with(b"mcp") || name.starts_with(b"content"));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 
-use crate::access::mcp::call::{self, Call, Fault, VERSIONS, says_what_it_calls};
+use crate::access::mcp::call::{self, Call, Fault, VERSIONS, carries_no_call, says_what_it_calls};
 use crate::access::mcp::metadata;
 use crate::access::resources::{BodyCheckedBy, ProtectedResource};
 use crate::access::route::{Rule, SharedCache};
@@ -27,8 +27,7 @@ pub(crate) fn called(
     let request = &visit.request;
     let posts = request.method == "POST";
     match resource {
-        None if posts => (Call::Any, None),
-        None => (Call::Nothing, None),
+        None => (call_that_nobody_compares(visit), None),
         Some(resource) if posts && resource.refuses_older_versions && !says_what_it_calls(request) => {
             let detail = format!("this server takes MCP-Protocol-Version {} only", VERSIONS.join(" and "));
             (Call::Any, Some(Failure::new(Reason::McpVersionRefused, detail)))
@@ -46,13 +45,17 @@ pub(crate) fn called(
 fn read(world: &dyn World, visit: &Visit, resource: &ProtectedResource) -> Result<Call, Fault> {
     let request = &visit.request;
     match resource.body_checked_by {
-        None => Ok(if call::call(request) == Ok(Call::Nothing) { Call::Nothing } else { Call::Any }),
+        None => Ok(call_that_nobody_compares(visit)),
         Some(BodyCheckedBy::EnvoyMcpFilterBefore) if request.method == "POST" => {
             let by_body = metadata::call(|path| world.request_metadata(metadata::NAMESPACE, path));
             call::call_by_body(request, by_body)
         }
         Some(_) => call::call(request),
     }
+}
+
+fn call_that_nobody_compares(visit: &Visit) -> Call {
+    if carries_no_call(&visit.request) { Call::Nothing } else { Call::Any }
 }
 
 /// The rule that a request must meet: the first that certainly is for it, together with those before it that may be.

@@ -18,7 +18,7 @@ use crate::crypto::testing::OTHER_P256;
 use crate::gateway::Gateway;
 use crate::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
 use crate::http::cookie::{pairs, without};
-use crate::http::message::{CookieEdit, Headers};
+use crate::http::message::{CookieEdit, Following, Headers};
 use crate::http::return_to::ReturnTo;
 use crate::http::url::{Origin, Url, query_parameters};
 use crate::oidc::testing::reply as reply_of;
@@ -272,7 +272,7 @@ fn no_configuration_panics_and_one_that_loads_can_be_asked() {
                 let mut world = Still { now: BEGINNING, ..Still::default() };
                 let gateway = Gateway::new(&mut world, settings);
                 let Ok(mut gateway) = gateway else { return Err(TestCaseError::fail("no gateway")) };
-                drop(gateway.begin(&mut world, Browser::default().navigate("/page")));
+                drop(gateway.begin(&mut world, Browser::default().navigate("/page"), Following::Nothing));
                 drop((gateway.tick(&mut world), gateway.tick(&mut world)));
             }
             Err(refusal) => prop_assert!(!refusal.to_string().is_empty()),

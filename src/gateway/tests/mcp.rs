@@ -117,6 +117,23 @@ fn what_carries_no_call_is_decided_by_path_and_scope() {
 }
 
 #[test]
+fn a_body_behind_a_method_that_carries_none_calls_nothing_past_the_rules() {
+    for checker in ["server", "envoy_mcp_filter", "envoy_mcp_filter_before"] {
+        let mut stage = Stage::ready(&changed(server(strict_then_lax()), "/resources/0/body_checked_by", json!(checker)));
+        for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
+            for fields in [vec![], vec![OLD], vec![NEW, CALL, READ]] {
+                let headers = request(&stage, method, "read", &fields);
+                let step = stage.worker.begin_with_body(headers);
+                assert_eq!(outcome(&step), (403, "scope_missing"), "{checker} {method} {fields:?}");
+                assert_eq!(passes(&mut stage, method, "read", &fields), Ok(()), "{checker} {method} {fields:?}");
+                let headers = request(&stage, method, "read delete", &fields);
+                forwarded(&stage.worker.begin_with_body(headers));
+            }
+        }
+    }
+}
+
+#[test]
 fn fields_that_servers_could_read_in_two_ways_are_answered_as_clients_show_it() {
     let mut stage = Stage::ready(&server(strict_then_lax()));
     for (fields, message) in [

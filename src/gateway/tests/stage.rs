@@ -10,7 +10,7 @@ use crate::config;
 use crate::gateway::Gateway;
 use crate::gateway::pending::{PendingBody, PendingCall, PendingWait, Step};
 use crate::http::body::Body;
-use crate::http::message::{Headers, HttpCall, Reply, Response};
+use crate::http::message::{Following, Headers, HttpCall, Reply, Response};
 use crate::oidc::testing::ISSUER;
 use crate::step::decision::{BodyNews, Decision, Forward, News, Resource};
 use crate::step::event::{DocumentKind, Event};
@@ -112,7 +112,12 @@ impl Worker {
     }
 
     pub(crate) fn begin(&mut self, headers: Headers) -> Step {
-        self.gateway.begin(&mut self.world, headers)
+        self.gateway.begin(&mut self.world, headers, Following::Nothing)
+    }
+
+    /// The same, with a body behind the headers.
+    pub(crate) fn begin_with_body(&mut self, headers: Headers) -> Step {
+        self.gateway.begin(&mut self.world, headers, Following::Body)
     }
 
     pub(crate) fn resume<P: Waits>(&mut self, pending: P, news: P::News) -> Step {

@@ -48,6 +48,17 @@ fn only_a_post_of_a_version_that_names_calls_says_what_it_calls() {
 }
 
 #[test]
+fn a_method_that_carries_no_call_may_carry_any_with_a_body() {
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
+        for fields in [vec![], vec![NEW, CALL, ("mcp-name", &b"read"[..])]] {
+            let alone = request(method, &fields);
+            assert_eq!(call(&alone), Ok(Call::Nothing), "{method}");
+            assert_eq!(call(&Request { following: Following::Body, ..alone }), Ok(Call::Any), "{method}");
+        }
+    }
+}
+
+#[test]
 fn a_name_is_read_as_servers_read_it_or_not_at_all() {
     for (value, name) in [
         (&b"read_note"[..], Some("read_note")),
