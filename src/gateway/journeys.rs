@@ -6,6 +6,7 @@ mod guard;
 mod judge;
 mod operator_logout;
 mod published;
+mod rule;
 mod sign_out;
 mod whoami;
 
@@ -64,7 +65,7 @@ pub(super) fn rule_of<'a>(
     visit: &Visit,
 ) -> Result<(Cow<'a, Rule>, Call, Option<Failure>), Failure> {
     let (call, refused) = called(settings, world, visit, visit.resource(settings));
-    judge::tightened(settings, world, visit, &call).map(|rule| (rule, call, refused))
+    rule::tightened(settings, world, visit, &call).map(|(rule, tokens_differ)| (rule, call, refused.or(tokens_differ)))
 }
 
 /// The next step after the reply to an HTTP call.

@@ -73,9 +73,11 @@ reasons! {
     /// A page of another origin called a protected resource, or the request has an `Origin` that cannot be read in one way only.
     OriginRefused = "origin_refused",
     /// The header fields of a call to an MCP server can be read in two ways, or one is missing that its version demands; or trailers
-    /// came where Envoy's `mcp` filter compares the fields with the body, which it would not read then.
+    /// came where Envoy's `mcp` filter compares the fields with the body, which it would not read then; or it is not known what is
+    /// called, where the server gets another token for some calls.
     McpFieldsInvalid = "mcp_fields_invalid",
-    /// A call to an MCP server by a version of MCP that is refused there.
+    /// A call to an MCP server by a version of MCP that is refused there, always or because the server gets another token for some
+    /// calls.
     McpVersionRefused = "mcp_version_refused",
     /// No protected resource has its metadata at this address.
     ResourceUnknown = "resource_unknown",

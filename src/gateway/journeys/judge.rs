@@ -20,7 +20,8 @@ use crate::authenticate::scene::Scene;
 use crate::authenticate::verified::{Credential, Verified};
 use crate::authenticate::who::{accepts_tokens, meant_for, who};
 use crate::config::settings::Settings;
-use crate::gateway::resources::called::{called, refused_call, rule_for};
+use crate::gateway::journeys::rule::tightened;
+use crate::gateway::resources::called::{called, refused_call};
 use crate::gateway::resources::challenge::challenge;
 use crate::http::message::Request;
 use crate::session::attempt::{Attempt, Ending};
@@ -32,9 +33,7 @@ use crate::step::event::{Event, Outcome};
 use crate::step::visit::Visit;
 use crate::words::demand::Demand;
 use crate::words::principal::Proof;
-use crate::words::quote::quote;
 use crate::words::reason::{Failure, Reason};
-use crate::words::world::{RouteMetadata, World};
 
 /// For this long after its sign-in, a session is not sent to the provider again for an authentication that it met at its
 /// beginning.
@@ -42,9 +41,6 @@ const JUST_MADE: Duration = Duration::from_secs(10);
 
 /// So many sign-ins in a row may lead to sessions that are not accepted; instead of the next one there is a page.
 const MOST_IN_VAIN: u64 = 2;
-
-/// The key in route metadata that names a policy.
-const ROUTE_POLICY: &str = "policy";
 
 /// What a provider has said about the bearer token of this request.
 #[derive(Debug)]
@@ -114,7 +110,8 @@ pub(super) fn judged<'a>(
         return Err(Failure::new(Reason::OriginRefused, detail));
     }
     let (call, refused) = called(settings, scene.world, visit, resource);
-    let rule = tightened(settings, scene.world, visit, &call)?;
+    let (rule, tokens_differ) = tightened(settings, scene.world, visit, &call)?;
+    let refused = refused.or(tokens_differ);
     let guarded = Guarded { settings, visit, rule: &rule, resource, call: &call };
     if accepts_tokens(settings, &rule, resource) && is_in_address(visit) {
         let failure = Failure::new(Reason::TokenAmbiguous, "access_token in the query");
@@ -190,37 +187,6 @@ pub(super) fn wait(scene: &mut Scene<'_>, visit: &mut Visit, resource: Resource,
     scene.background.documents.want(&resource);
     visit.keys_refreshed |= matches!(resource, Resource::Keys { .. });
     Step { events, ..Step::waiting(resource, visit.wait_until, FromTheStart) }
-}
-
-/// The rule that applies to a request, with the condition of the policy that Envoy's route names added to it. Removing a header
-/// makes Envoy choose the route again, and the new one could name another policy. So while routes name policies, a request with a
-/// header that would be removed is refused.
-///
-/// # Errors
-/// [`Reason::HeaderAmbiguous`] for such a request; [`Reason::RoutePolicyUnknown`] if the policy is not defined or cannot be read.
-pub(super) fn tightened<'a>(
-    settings: &'a Settings,
-    world: &dyn World,
-    visit: &Visit,
-    call: &Call,
-) -> Result<Cow<'a, Rule>, Failure> {
-    let request = &visit.request;
-    let rule = rule_for(settings, visit, call);
-    let Some(namespace) = &settings.route_policies else { return Ok(rule) };
-    if let Some(name) = settings.identity.sent_by_client(&request.headers).next() {
-        return Err(Failure::new(Reason::HeaderAmbiguous, format!("{} came, while routes name policies", quote(name))));
-    }
-    let unknown = |detail: String| Failure::new(Reason::RoutePolicyUnknown, detail);
-    let name = match world.route_metadata(namespace, ROUTE_POLICY) {
-        RouteMetadata::Absent => return Ok(rule),
-        RouteMetadata::Text(name) => name,
-        RouteMetadata::Unreadable => {
-            return Err(unknown("the policy that the route names is no text, is empty, or cannot be read".to_owned()));
-        }
-    };
-    let policy = settings.policy(&name);
-    let policy = policy.ok_or_else(|| unknown(format!("the route names policy {}, which is not defined", quote(&name))))?;
-    Ok(Cow::Owned(Rule { require: rule.require.and(policy), ..rule.into_owned() }))
 }
 
 impl Guarded<'_> {

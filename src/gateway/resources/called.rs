@@ -1,14 +1,12 @@
 //! What a request calls at an MCP server behind us, by its header fields, whether it can be read and is accepted, and what counters and
 //! audit lines tell of it. Who may make the call is never decided here.
 
-use std::borrow::Cow;
 use std::num::NonZeroU64;
-use std::rc::Rc;
 
 use crate::access::mcp::call::{self, Call, Fault, VERSIONS, carries_no_call, says_what_it_calls};
 use crate::access::mcp::metadata;
 use crate::access::resources::{BodyCheckedBy, ProtectedResource};
-use crate::access::route::{Rule, SharedCache};
+use crate::access::route::Rule;
 use crate::authenticate::verified::Verified;
 use crate::config::settings::Settings;
 use crate::step::event::{AllowedCall, Counted, Event, McpCall, Outcome};
@@ -56,28 +54,6 @@ fn read(world: &dyn World, visit: &Visit, resource: &ProtectedResource) -> Resul
 
 fn call_that_nobody_compares(visit: &Visit) -> Call {
     if carries_no_call(&visit.request) { Call::Nothing } else { Call::Any }
-}
-
-/// The rule that a request must meet: the first that certainly is for it, together with those before it that may be.
-pub(crate) fn rule_for<'a>(settings: &'a Settings, visit: &Visit, call: &Call) -> Cow<'a, Rule> {
-    let (rules, request, host) = (&settings.rules, &visit.request, visit.origin.host());
-    if !rules.tell_calls_apart() {
-        return Cow::Borrowed(rules.find(&request.method, host, &request.path));
-    }
-    let (rule, possible) = rules.deciding(&request.method, host, &request.path, call);
-    if possible.is_empty() {
-        return Cow::Borrowed(rule);
-    }
-    let mut names: Vec<_> = possible.iter().map(|rule| &*rule.name).collect();
-    names.push(&rule.name);
-    let mut together = Rule { name: Rc::from(names.join(", ")), ..rule.clone() };
-    for other in possible {
-        together.require = other.require.with(&together.require);
-        if other.shared_cache == SharedCache::Refused {
-            together.shared_cache = SharedCache::Refused;
-        }
-    }
-    Cow::Owned(together)
 }
 
 /// The resource at which a request makes a call that is told; `None` of a request that makes none, and where nobody compares with the

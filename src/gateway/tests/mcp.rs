@@ -133,6 +133,62 @@ fn a_body_behind_a_method_that_carries_none_calls_nothing_past_the_rules() {
     }
 }
 
+/// Two rules, of which the first is for `delete_*`, each with this member and value.
+fn with_members(strict: &Value, lax: &Value) -> Value {
+    let mut rules = strict_then_lax();
+    for (rule, members) in rules.as_array_mut().unwrap().iter_mut().zip([strict, lax]) {
+        rule["credentials"] = json!("bearer");
+        rule.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    }
+    changed(server(rules), "/forward", json!({"identity_jwt": {"keys": ["a secret of the upstream, which is 32 bytes or more"]}}))
+}
+
+#[test]
+fn a_token_for_some_calls_is_never_sent_for_a_call_that_may_be_another() {
+    let exchange = |audience: &str| json!({"forward": {"token_exchange": {"audience": audience}}});
+    let credentials = |scope: &str| json!({"forward": {"client_credentials": {"scope": [scope]}}});
+    let none = json!({});
+    for (strict, lax) in [
+        (exchange("all"), none.clone()),
+        (none.clone(), exchange("all")),
+        (exchange("all"), exchange("notes")),
+        (exchange("all"), credentials("all")),
+        (credentials("all"), credentials("notes")),
+        (json!({"audience": "all"}), none.clone()),
+        (none.clone(), json!({"audience": "all"})),
+        (json!({"audience": "all"}), json!({"audience": "notes"})),
+    ] {
+        let mut stage = Stage::ready(&with_members(&strict, &lax));
+        let refused = |reason: &str| Err((400, reason.to_owned()));
+        for fields in [vec![], vec![OLD], vec![OLD, CALL, READ], vec![("mcp-protocol-version", "2027-01-01"), CALL, READ]] {
+            for scope in ["read", "read delete"] {
+                let answered = passes(&mut stage, "POST", scope, &fields);
+                assert_eq!(answered, refused("mcp_version_refused"), "{strict} {lax} {fields:?} {scope}");
+            }
+        }
+        let tunnel = [NEW, CALL, READ, ("connection", "upgrade"), ("upgrade", "websocket")];
+        assert_eq!(passes(&mut stage, "POST", "read delete", &tunnel), refused("mcp_fields_invalid"));
+        assert_eq!(passes(&mut stage, "PUT", "read delete", &[NEW, CALL, READ]), refused("mcp_fields_invalid"));
+        let get = request(&stage, "GET", "read delete", &[OLD]);
+        assert_eq!(outcome(&stage.worker.begin_with_body(get)), (400, "mcp_fields_invalid"));
+        // Who is asking comes first.
+        let mut stranger = request(&stage, "POST", "read", &[OLD]);
+        stranger.remove("authorization");
+        assert_eq!(outcome(&stage.worker.begin(stranger)), (401, "token_missing"));
+    }
+}
+
+#[test]
+fn a_request_that_may_call_anything_comes_with_the_token_that_all_its_rules_send() {
+    let forward = json!({"forward": {"token_exchange": {"audience": "all"}}, "audience": "notes"});
+    let mut stage = Stage::ready(&with_members(&forward, &forward));
+    let headers = request(&stage, "POST", "read delete", &[OLD]);
+    let step = stage.send(headers);
+    let sent: Vec<_> = forwarded(&step).edits.add.iter().filter(|(name, _)| &**name == "authorization").collect();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(stage.provider.exchanged[0]["audience"], "all");
+}
+
 #[test]
 fn fields_that_servers_could_read_in_two_ways_are_answered_as_clients_show_it() {
     let mut stage = Stage::ready(&server(strict_then_lax()));
