@@ -182,22 +182,18 @@ pub fn call(request: &Request) -> Result<Call, Fault> {
     Ok(Call::Named(Named { method, name, params }))
 }
 
-/// What a request calls whose body was read before. What its fields say, if they say anything, must be the same.
+/// What a request calls whose body was read before, unless there was a doubt. What its fields say, if they say anything, must be the same.
 ///
 /// # Errors
 /// If it is not, and as [`call`].
-pub fn call_by_body(request: &Request, by_body: Call) -> Result<Call, Fault> {
+pub fn call_by_body(request: &Request, by_body: Option<Named>) -> Result<Call, Fault> {
     // The server may read another text than the one that was read before.
     let is_whole = check_coding(request).is_ok() && !request.headers.contains("upgrade");
-    let by_body = if is_whole { by_body } else { Call::Any };
-    match (call(request)?, by_body) {
+    match (call(request)?, by_body.filter(|_| is_whole)) {
         (Call::Nothing, _) => Ok(Call::Nothing),
-        (Call::Named(fields), Call::Named(body)) if fields.method != body.method || fields.name != body.name => {
-            Err(Fault::Differs)
-        }
-        // An answer to the server has no fields that could say so.
-        (Call::Named(_), Call::Nothing) => Err(Fault::Differs),
-        (_, by_body) => Ok(by_body),
+        (Call::Named(fields), Some(body)) if fields.method != body.method || fields.name != body.name => Err(Fault::Differs),
+        (_, Some(body)) => Ok(Call::Named(body)),
+        (_, None) => Ok(Call::Any),
     }
 }
 

@@ -273,20 +273,21 @@ fn a_call_needs_the_scopes_of_all_entries_that_it_may_fall_under() {
 #[test]
 fn fields_that_say_something_else_than_the_body_are_refused_and_the_body_decides() {
     let read = named("tools/call", Some("read"));
+    let body = Some(Named { method: "tools/call".into(), name: Some("read".into()), params: vec![] });
     let fields = |name: &'static [u8]| request("POST", &[NEW, CALL, ("mcp-name", name)]);
-    assert_eq!(call_by_body(&fields(b"read"), read.clone()), Ok(read.clone()));
-    assert_eq!(call_by_body(&fields(b"=?base64?cmVhZA==?="), read.clone()), Ok(read.clone()));
+    assert_eq!(call_by_body(&fields(b"read"), body.clone()), Ok(read.clone()));
+    assert_eq!(call_by_body(&fields(b"=?base64?cmVhZA==?="), body.clone()), Ok(read.clone()));
     for (came, by_body) in
-        [(fields(b"delete"), read.clone()), (fields(b"read"), named("tools/list", None)), (fields(b"read"), Call::Nothing)]
+        [(fields(b"delete"), body.clone()), (fields(b"read"), Some(Named { method: "tools/list".into(), ..Named::default() }))]
     {
         assert_eq!(call_by_body(&came, by_body), Err(Fault::Differs));
     }
     // Older versions say nothing in their fields, and a body that was not read says nothing either.
     let old = request("POST", &[("mcp-protocol-version", b"2025-11-25"), CALL, ("mcp-name", b"delete")]);
-    assert_eq!(call_by_body(&old, read.clone()), Ok(read.clone()));
+    assert_eq!(call_by_body(&old, body.clone()), Ok(read.clone()));
     let recoded = request("POST", &[("content-type", b"application/json; charset=utf-7")]);
-    assert_eq!(call_by_body(&recoded, read), Ok(Call::Any));
-    assert_eq!(call_by_body(&fields(b"read"), Call::Any), Ok(Call::Any));
-    assert_eq!(call_by_body(&request("GET", &[]), Call::Any), Ok(Call::Nothing));
-    assert_eq!(call_by_body(&request("POST", &[NEW, NEW, CALL]), Call::Any), Err(Fault::Twice("MCP-Protocol-Version")));
+    assert_eq!(call_by_body(&recoded, body), Ok(Call::Any));
+    assert_eq!(call_by_body(&fields(b"read"), None), Ok(Call::Any));
+    assert_eq!(call_by_body(&request("GET", &[]), None), Ok(Call::Nothing));
+    assert_eq!(call_by_body(&request("POST", &[NEW, NEW, CALL]), None), Err(Fault::Twice("MCP-Protocol-Version")));
 }
