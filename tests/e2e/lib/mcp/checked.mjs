@@ -1,5 +1,5 @@
 // A stage for hostile calls: a recording server at /mcp, and in front of it Accredit, which decides by header fields, and Envoy's `mcp` filter, which compares
-// them with the body. After each test, a good call must still work.
+// them with the body. Or the filter stands before Accredit, which then decides by the body. After each test, a good call must still work.
 //
 // It knows the messages of MCP as clients send them, byte for byte: what a real client would refuse to send is sent here.
 
@@ -38,9 +38,17 @@ function addFilter(bootstrap) {
   manager.route_config.virtual_hosts[0].routes.unshift(route);
 }
 
+/** Adds it before Accredit, in the same way. */
+function addFilterBefore(bootstrap) {
+  const manager = managerOf(bootstrap.static_resources.listeners[0]);
+  const typed = { '@type': extension('Mcp'), traffic_mode: 'PASS_THROUGH', max_request_body_size: 65_536, reject_duplicate_keys: true };
+  manager.http_filters.unshift({ name: FILTER, typed_config: typed });
+  manager.route_config.virtual_hosts[0].routes.unshift({ match: { prefix: '/mcp' }, route: { cluster: 'application', timeout: '0s' } });
+}
+
 function protect(configuration, more) {
   configuration.providers[0].bearer = {};
-  configuration.resources = [{ path: '/mcp', scopes: [READ], body_checked_by: 'envoy_mcp_filter', allowed_origins: [PAGES], ...more }];
+  configuration.resources = [{ path: '/mcp', scopes: [READ], allowed_origins: [PAGES], ...more }];
   configuration.rules = [
     { match: { path: '/' }, require: 'public' },
     { match: { path_separated_prefix: '/mcp', mcp: { tools: ['delete_*'] } }, require: { scope: [READ, DELETE] } },
@@ -71,11 +79,15 @@ const FIELDS = {
 /** What a client of an older version sends instead. */
 export const older = (version) => ({ 'MCP-Protocol-Version': version, 'Mcp-Method': undefined, 'Mcp-Name': undefined });
 
-/** To be called inside `describe`. `resource` changes the resource; `envoy` the bootstrap. */
-export function onCheckedStage({ resource = {}, envoy = () => {} } = {}) {
+/**
+ * To be called inside `describe`. With `before`, Envoy's filter stands before Accredit. `resource` changes the resource; `envoy` the bootstrap; `works` the call
+ * that must work after each test.
+ */
+export function onCheckedStage({ before = false, resource = {}, envoy = () => {}, works = {} } = {}) {
+  const checked = { body_checked_by: before ? 'envoy_mcp_filter_before' : 'envoy_mcp_filter', ...resource };
   const stage = onStage({
-    plugin: (configuration) => protect(configuration, resource),
-    envoy: (bootstrap) => (addFilter(bootstrap), envoy(bootstrap)),
+    plugin: (configuration) => protect(configuration, checked),
+    envoy: (bootstrap) => ((before ? addFilterBefore : addFilter)(bootstrap), envoy(bootstrap)),
   });
 
   /** A token with these claims; by default one that may read. */
@@ -108,7 +120,8 @@ export function onCheckedStage({ resource = {}, envoy = () => {} } = {}) {
     for (const [name, value] of Object.entries(headers)) if (Array.isArray(value) && value.length === 1) [headers[name]] = value;
     try {
       return await new Promise((done, failed) => {
-        const stream = session.request(headers, { waitForTrailers: trailers !== undefined, endStream: false });
+        const isAlone = body === '' && trailers === undefined;
+        const stream = session.request(headers, { waitForTrailers: trailers !== undefined, endStream: isAlone });
         const parts = [];
         let head = {};
         stream.setTimeout(10_000, () => stream.destroy(new Error('no answer within 10 s')));
@@ -119,7 +132,7 @@ export function onCheckedStage({ resource = {}, envoy = () => {} } = {}) {
         stream.on('close', () =>
           done({ status: head[':status'] ?? 0, reason: head['x-accredit-reason'], headers: head, body: Buffer.concat(parts).toString() }),
         );
-        stream.end(body);
+        if (!isAlone) stream.end(body);
       });
     } finally {
       session.destroy();
@@ -145,7 +158,7 @@ export function onCheckedStage({ resource = {}, envoy = () => {} } = {}) {
     stage.application.forget();
   };
 
-  stage.works = async () => assert.equal((await stage.ask({ target: '/mcp?after' })).status, 200, 'a good call no longer works');
+  stage.works = async () => assert.equal((await stage.ask({ target: '/mcp?after', ...works })).status, 200, 'a good call no longer works');
 
   afterEach(async () => {
     stage.application.forget();
