@@ -163,11 +163,9 @@ describe('a body', () => {
     await stage.refuses({ body: altered(NAME, '"name":["read_note"],"name":"delete_note"'), fields: old }, 403, 'scope_missing');
   });
 
-  it('of a call behind which another one comes reaches nothing but who may read', async () => {
-    const chunks = (...parts) => `${parts.map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('')}0\r\n\r\n`;
-    const fields = { ...old, 'Transfer-Encoding': 'chunked' };
-    await stage.refuses({ body: chunks(body, call('read_note')), length: false, fields }, 403, 'scope_missing');
-    await stage.refuses({ body: chunks(`${call('read_note')}${body}`), length: false, fields }, 403, 'scope_missing');
+  it('of a call behind which another one comes at once may call anything', async () => {
+    await stage.refuses({ body: `${call('read_note')}${body}`, fields: old }, 403, 'scope_missing');
+    await stage.refuses({ body: `${call('read_note')}\n${body}\n`, fields: old }, 403, 'scope_missing');
   });
 
   it('behind which trailers come is decided like others if it is whole, and else may call anything', async () => {
