@@ -177,6 +177,34 @@ fn a_replica_is_told_unless_envoy_passes_it_over_and_so_is_a_policy_that_evicts_
 
 #[test]
 #[ignore = "needs a redis-server: make redis"]
+fn a_stream_that_takes_no_entry_ever_again_is_told_and_one_that_takes_them_is_not_changed() {
+    let server = Server::start(&[]);
+    let file = envoy(&json!({"cluster": "redis"}), &[server.port], &json!({}));
+    for (made, words) in [
+        ("DEL accredit", None),
+        ("XGROUP CREATE accredit group $ MKSTREAM", None),
+        ("XADD accredit 1764500000000-0 e entry", None),
+        ("XADD accredit 18446744073709551615-0 e entry", None),
+        (
+            "XADD accredit 18446744073709551615-18446744073709551615 e entry",
+            Some("delete the stream, and replicas fill it again"),
+        ),
+        // The entry is gone, and the stream keeps its last id.
+        ("XDEL accredit 18446744073709551615-18446744073709551615", Some("delete the stream, and replicas fill it again")),
+    ] {
+        assert!(!server.does(made).starts_with('-'), "{made}");
+        let before = server.does("XRANGE accredit - +");
+        let (told, code) = asked(&file, &["--try-secret"], None);
+        let level = if words.is_some() { "error store: " } else { "ok store: " };
+        assert!(told.len() == 2 && told[1].starts_with(level), "{made}: {told:#?}");
+        assert_eq!(code, i32::from(words.is_some()), "{made}");
+        assert!(words.is_none_or(|words| told[1].contains("refused XADD") && told[1].contains(words)), "{made}: {told:#?}");
+        assert_eq!(server.does("XRANGE accredit - +"), before, "{made}");
+    }
+}
+
+#[test]
+#[ignore = "needs a redis-server: make redis"]
 fn tls_is_verified_by_the_authority_and_the_name_of_the_cluster() {
     let folder = Folder::new("tls");
     let [key, certificate] = ["key.pem", "redis.pem"].map(|name| folder.path(name));
@@ -204,7 +232,7 @@ fn tls_is_verified_by_the_authority_and_the_name_of_the_cluster() {
     let server = Server::start(&options);
     let tls = |sni: &str| {
         let context = json!({"validation_context": {"trusted_ca": {"filename": certificate}}});
-        json!({"transport_socket": {"typed_config": {"sni": sni, "common_tls_context": context}}})
+        json!({"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": {"sni": sni, "common_tls_context": context}}})
     };
     let redis = json!({"cluster": "redis"});
     let by = |port: u16, more: &Value| asked(&envoy(&redis, &[port], more), &["--try-secret"], None);

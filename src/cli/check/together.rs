@@ -8,6 +8,7 @@ use crate::cli::check::configuration::Known;
 use crate::cli::envoy::around::{Around, field, inner, is_true, kind_of_filter, text};
 use crate::cli::envoy::plugins::{Held, Kind, Plugin};
 use crate::cli::envoy::routes::routes;
+use crate::cli::envoy::tls::Socket;
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
 use crate::words::quote::quote;
@@ -96,8 +97,7 @@ fn of_listener(listener: &Node, arounds: &[&Around<'_>], report: &mut Report<'_>
         return;
     }
     for chain in field(listener, "filter_chains").map_or(&[][..], Node::elements) {
-        let by_certificate =
-            inner(chain, &["transport_socket", "typed_config"]).is_some_and(|tls| is_true(tls, "require_client_certificate"));
+        let by_certificate = Socket::of(chain).tls().is_some_and(|tls| is_true(tls, "require_client_certificate"));
         let networks = field(chain, "filters").map_or(&[][..], Node::elements);
         for manager in networks.iter().filter_map(|filter| field(filter, "typed_config")) {
             let filters = field(manager, "http_filters").map_or(&[][..], Node::elements);

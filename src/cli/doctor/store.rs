@@ -11,9 +11,9 @@ use crate::cli::doctor::documents::unreached;
 use crate::cli::doctor::findings::{Finding, Id, Level, Report};
 use crate::cli::doctor::probes;
 use crate::cli::doctor::trust::Trust;
-use crate::cli::envoy::around::{field, inner, text};
+use crate::cli::envoy::around::{field, text};
 use crate::cli::envoy::servers::{Server, servers};
-use crate::cli::envoy::tls;
+use crate::cli::envoy::tls::{self, Socket};
 use crate::cli::gateway::Gateway;
 use crate::cli::machine::Machine;
 use crate::cli::stream::{Stream, Tls};
@@ -73,7 +73,13 @@ impl Visit<'_> {
     fn examine(&self, by_cluster: bool, report: &mut Report<'_>) {
         let note = |sentence: String, report: &mut Report<'_>| report.tell(Id::Connection, Level::Note, sentence);
         let shown = quote(&self.redis.cluster);
-        let socket = inner(self.cluster, &["transport_socket", "typed_config"]);
+        if matches!(Socket::of(self.cluster), Socket::Other) {
+            let sentence = format!(
+                "the transport_socket of the cluster {shown} is neither TLS nor raw_buffer, and is not spoken here, so that the store was not asked"
+            );
+            return note(sentence, report);
+        }
+        let socket = Socket::of(self.cluster).tls();
         let shows = ["tls_certificates", "tls_certificate_sds_secret_configs"];
         if socket
             .and_then(|socket| field(socket, "common_tls_context"))
@@ -118,7 +124,7 @@ impl Visit<'_> {
     /// Looks at one server. Whether it is a replica that takes nothing, beside which Envoy looks for the primary.
     fn server(&self, host: &str, port: u16, report: &mut Report<'_>) -> bool {
         let place = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-        let socket = inner(self.cluster, &["transport_socket", "typed_config"]);
+        let socket = Socket::of(self.cluster).tls();
         let name = socket.and_then(|socket| text(socket, "sni")).filter(|name| !name.is_empty()).unwrap_or(host);
         let timeout = self.asked.client.timeout(self.redis.timeout);
         let stream = match self.open((host, port), socket.map(|_| name), timeout) {
@@ -214,7 +220,7 @@ impl Visit<'_> {
     fn unreached(&self, why: &Unreached, place: &str, report: &mut Report<'_>) {
         let sentence = match why {
             Unreached::Tls(TlsFault::NoTls) => {
-                "it speaks no TLS at this port; correct the port, or let the cluster have no transport_socket".to_owned()
+                "it speaks no TLS at this port; correct the port, or let the cluster have no TLS".to_owned()
             }
             Unreached::Tls(TlsFault::OtherName(words)) => {
                 format!(

@@ -168,7 +168,11 @@ fn a_scope_that_rules_need_is_missed_if_the_provider_has_it_and_it_is_not_asked_
 
 #[test]
 fn a_cluster_that_is_not_there_verifies_another_name_or_trusts_a_file_that_is_not_here_is_told() {
-    let sso = |tls: &str| format!("static_resources: {{clusters: [{{name: sso, transport_socket: {{typed_config: {tls}}}}}]}}");
+    let sso = |tls: &str| {
+        format!(
+            "static_resources: {{clusters: [{{name: sso, transport_socket: {{name: envoy.transport_sockets.tls, typed_config: {tls}}}}}]}}"
+        )
+    };
     let names = |name: &str| {
         format!(
             "{{common_tls_context: {{validation_context: {{match_typed_subject_alt_names: [{{matcher: {{exact: {name}}}}}]}}}}}}"

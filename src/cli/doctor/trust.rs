@@ -9,6 +9,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
 use crate::cli::envoy::around::{field, inner, text};
+use crate::cli::envoy::tls::{self, Socket};
 use crate::cli::input;
 use crate::cli::terminal::Trouble;
 use crate::cli::yaml::node::Node;
@@ -74,9 +75,7 @@ impl Trust {
     fn of_cluster(bootstrap: &Node, name: &str) -> Option<Self> {
         let clusters = inner(bootstrap, &["static_resources", "clusters"])?.elements();
         let cluster = clusters.iter().find(|cluster| text(cluster, "name") == Some(name))?;
-        let common = inner(cluster, &["transport_socket", "typed_config", "common_tls_context"])?;
-        let combined = || inner(common, &["combined_validation_context", "default_validation_context"]);
-        let source = field(field(common, "validation_context").or_else(combined)?, "trusted_ca")?;
+        let source = field(tls::validation_context(Socket::of(cluster).tls()?)?, "trusted_ca")?;
         if let Some(inline) = text(source, "inline_string") {
             return Some(Self::Of(format!("trusted_ca of cluster {name}"), certificates(inline)?));
         }
@@ -122,7 +121,7 @@ mod tests {
     /// The names of those whose certificates are trusted, where a file of an Envoy names this file.
     fn trusted(file: &str) -> Option<String> {
         let text = format!(
-            "static_resources:\n  clusters:\n  - name: sso\n    transport_socket: {{typed_config: {{common_tls_context: {{validation_context: {{trusted_ca: {{filename: {file:?}}}}}}}}}}}\n"
+            "static_resources:\n  clusters:\n  - name: sso\n    transport_socket: {{name: envoy.transport_sockets.tls, typed_config: {{common_tls_context: {{validation_context: {{trusted_ca: {{filename: {file:?}}}}}}}}}}}\n"
         );
         let bootstrap = read(&text, Origin::FILE).unwrap().documents.remove(0);
         Trust::of_cluster(&bootstrap, "sso").map(|trust| trust.whose().to_owned())

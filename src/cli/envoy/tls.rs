@@ -1,9 +1,58 @@
-//! By which names Envoy calls the servers of a cluster, and by which it verifies their certificates, as far as the file says so.
-//! Whether a server has such a certificate is not known here.
+//! Whether Envoy speaks TLS, by which names it calls the servers of a cluster, and by which it verifies their certificates, as far as
+//! the file says so. Whether a server has such a certificate is not known here.
 
 use crate::cli::envoy::around::{field, inner, is_true, text};
 use crate::cli::yaml::node::Node;
 use crate::cli::yaml::spot::Spot;
+
+/// The part of a message's type that is before the package of a transport socket.
+const SOCKETS: &str = ".transport_sockets.";
+
+/// What a transport socket does with what is sent through it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Socket<'a> {
+    /// It sends it as it is.
+    Plain,
+    /// TLS, with these settings.
+    Tls(&'a Node),
+    /// Something else, of which the file does not say whether others can read what is sent.
+    Other,
+}
+
+impl<'a> Socket<'a> {
+    /// How a cluster, or a filter chain, sends. Envoy goes by the type of the message and never by the name beside it, as tried with
+    /// Envoy 1.40. (It refuses a socket without a type, so that nothing depends on the name that is then looked at.)
+    pub(crate) fn of(holder: &'a Node) -> Self {
+        let Some(socket) = field(holder, "transport_socket") else { return Self::Plain };
+        let (message, typed) = match field(socket, "typed_config") {
+            None => (socket, None),
+            Some(any) => match any.member("@type").and_then(Node::text) {
+                // A message that this Envoy reads as a struct (TypedStruct of xDS).
+                Some(url) if url.ends_with(".TypedStruct") => (field(any, "value").unwrap_or(any), text(any, "type_url")),
+                typed => (any, typed),
+            },
+        };
+        let kind = typed.or_else(|| text(socket, "name")).and_then(|words| words.split_once(SOCKETS)?.1.split('.').next());
+        let inner_tls = |name: &str| field(message, name).map_or(Self::Other, Self::Tls);
+        match kind {
+            Some("raw_buffer" | "starttls") => Self::Plain,
+            Some("tls") => Self::Tls(message),
+            Some("quic") if field(message, "downstream_tls_context").is_some() => inner_tls("downstream_tls_context"),
+            Some("quic") => inner_tls("upstream_tls_context"),
+            // They send by another one.
+            Some("http_11_proxy" | "proxy_protocol" | "tap" | "tcp_stats") => Self::of(message),
+            _ => Self::Other,
+        }
+    }
+
+    /// The settings of TLS.
+    pub(crate) const fn tls(self) -> Option<&'a Node> {
+        match self {
+            Self::Tls(settings) => Some(settings),
+            Self::Plain | Self::Other => None,
+        }
+    }
+}
 
 /// A name by which Envoy calls or verifies a server that is known by another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +98,7 @@ pub(crate) fn validation_context(tls: &Node) -> Option<&Node> {
 
 /// The file with the authorities that a cluster trusts, if the cluster names one.
 pub(crate) fn trusted_file(cluster: &Node) -> Option<&Node> {
-    let tls = inner(cluster, &["transport_socket", "typed_config"])?;
+    let tls = Socket::of(cluster).tls()?;
     inner(validation_context(tls)?, &["trusted_ca", "filename"])
 }
 
@@ -103,7 +152,7 @@ pub(crate) fn other_name(cluster: &Node, host: &str, hosts: &[&str]) -> Option<O
     if field(cluster, "transport_socket_matches").is_some() {
         return None;
     }
-    let tls = inner(cluster, &["transport_socket", "typed_config"])?;
+    let tls = Socket::of(cluster).tls()?;
     if let Some((list, name)) = validation_context(tls).and_then(|context| of_certificate(context, host)) {
         // Further names come by SDS.
         let by_sds = ["combined_validation_context", "validation_context_sds_secret_config"];
@@ -184,12 +233,58 @@ mod tests {
             ("", "trusted_ca: {filename: x}".to_owned(), "", None),
         ] {
             let file = format!(
-                "transport_socket: {{typed_config: {{sni: '{sni}', common_tls_context: {{validation_context: {{{context}}}}}}}}}\nupstream_http_protocol_options: {{{options}}}"
+                "transport_socket: {{name: envoy.transport_sockets.tls, typed_config: {{sni: '{sni}', common_tls_context: {{validation_context: {{{context}}}}}}}}}\nupstream_http_protocol_options: {{{options}}}"
             );
             let stream = read(&file, Origin::FILE).unwrap();
             let found = other_name(&stream.documents[0], HOST, &[HOST, "login.example.com"]);
             let found = found.as_ref().map(|other| (other.name.as_str(), other.is_verified));
             assert_eq!(found, expected, "{file}");
         }
+    }
+
+    #[test]
+    fn whether_a_socket_is_tls_is_told_by_its_type_whatever_it_is_called() {
+        let of = |package: &str, message: &str, more: &str| {
+            format!(
+                "typed_config: {{\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.{package}.v3.{message}{more}}}"
+            )
+        };
+        let tls = of("tls", "UpstreamTlsContext", ", sni: found");
+        let raw = of("raw_buffer", "RawBuffer", "");
+        let wrapped = |package: &str, within: &str| {
+            of(package, "Wrapper", &format!(", transport_socket: {{name: envoy.transport_sockets.tls, {within}}}"))
+        };
+        let as_struct = |package: &str| {
+            format!(
+                "typed_config: {{\"@type\": type.googleapis.com/xds.type.v3.TypedStruct, type_url: x/a.transport_sockets.{package}.v3.A, value: {{sni: found}}}}"
+            )
+        };
+        for (written, expected) in [
+            (tls.clone(), "found"),
+            (raw.clone(), "plain"),
+            (of("starttls", "UpstreamStartTlsConfig", ", tls_socket_config: {sni: x}"), "plain"),
+            (of("quic", "QuicUpstreamTransport", ", upstream_tls_context: {sni: found}"), "found"),
+            (of("quic", "QuicDownstreamTransport", ", downstream_tls_context: {sni: found}"), "found"),
+            (wrapped("proxy_protocol", &tls), "found"),
+            (wrapped("proxy_protocol", &raw), "plain"),
+            (wrapped("tap", &wrapped("tcp_stats", &tls)), "found"),
+            (of("http_11_proxy", "Http11ProxyUpstreamTransport", ""), "plain"),
+            (wrapped("internal_upstream", &tls), "other"),
+            (of("alts", "Alts", ""), "other"),
+            (as_struct("tls"), "found"),
+            (as_struct("raw_buffer"), "plain"),
+        ] {
+            for name in ["envoy.transport_sockets.tls", "envoy.transport_sockets.raw_buffer", "mine"] {
+                let file = format!("transport_socket: {{name: {name}, {written}}}");
+                let stream = read(&file, Origin::FILE).unwrap();
+                let found = match Socket::of(&stream.documents[0]) {
+                    Socket::Plain => "plain",
+                    Socket::Tls(settings) => text(settings, "sni").unwrap_or_default(),
+                    Socket::Other => "other",
+                };
+                assert_eq!(found, expected, "{file}");
+            }
+        }
+        assert!(matches!(Socket::of(&read("name: a", Origin::FILE).unwrap().documents[0]), Socket::Plain));
     }
 }

@@ -1,6 +1,6 @@
 //! What is tried at a Redis before it is used: whether it carries out each command that we send, and whether it may throw away what
-//! we store. Nothing is left there: the entry has an id that no stream takes, and the value ends after a millisecond. Only the
-//! command line uses it: it is not in the module.
+//! we store. Nothing is left there: the entry has so low an id that no stream with entries takes it, no stream is made for it, and the
+//! value ends after a millisecond. Only the command line uses it: it is not in the module.
 
 use crate::http::message::{HttpCall, Reply};
 use crate::revocations::redis::answer::{Answer, FIELD};
@@ -9,8 +9,12 @@ use crate::revocations::redis::resp::Value;
 use crate::revocations::redis::settings::Redis;
 use crate::words::reason::Failure;
 
-/// What the server says of an entry with the id 0-0, if it could have added one with another id.
-const NO_SUCH_ID: &str = "must be greater than 0-0";
+/// An id that every stream with entries is beyond. Of the id 0-0, Redis says nothing else than that there is none: it does not look
+/// whether the stream takes entries at all.
+const LOWEST_ID: &[u8] = b"0-1";
+
+/// What the server says of an entry with that id, if it could have added one with another id.
+const TOO_LOW: &str = "equal or smaller than the target stream top item";
 
 /// How a trial ended.
 #[derive(Debug, Default)]
@@ -37,9 +41,10 @@ type Read = fn(&mut Answer<'_>) -> Result<(), Failure>;
 const NEEDED: [(&str, Read); 5] = [
     ("TIME", |answer| answer.time().map(drop)),
     ("XRANGE", |answer| answer.at_most_one_entry()),
-    ("XADD", |answer| {
-        let value = answer.value("XADD")?;
-        Err(answer.unexpected("XADD", "a refusal of the id 0-0", value.kind()))
+    ("XADD", |answer| match answer.value("XADD")? {
+        // There is no stream; or there was one that never had an entry, and this one is removed by the same command.
+        Value::Nothing | Value::Bulk(LOWEST_ID) => Ok(()),
+        other => Err(answer.unexpected("XADD", "null or a refusal of the id 0-1", other.kind())),
     }),
     ("SET", |answer| match answer.value("SET")? {
         Value::Status(b"OK") | Value::Nothing => Ok(()),
@@ -55,7 +60,7 @@ impl Redis {
         self.call(vec![
             vec![b"TIME"],
             vec![b"XRANGE", stream, b"-", b"+", b"COUNT", b"1"],
-            vec![b"XADD", stream, b"MINID", b"~", b"0", b"0-0", FIELD, b"trial"],
+            vec![b"XADD", stream, b"NOMKSTREAM", b"MINID", b"=", b"1", LOWEST_ID, FIELD, b"trial"],
             vec![b"SET", key.as_bytes(), b"trial", b"NX", b"PX", b"1"],
             vec![b"GET", key.as_bytes()],
             vec![b"INFO", b"memory"],
@@ -81,7 +86,7 @@ impl Redis {
                 continue;
             };
             let words = String::from_utf8_lossy(words);
-            if command == "XADD" && words.contains(NO_SUCH_ID) {
+            if command == "XADD" && words.contains(TOO_LOW) {
                 continue;
             }
             let failure = refusal::refused(self, command, words.as_bytes());

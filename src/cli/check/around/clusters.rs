@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cli::envoy::around::{field, inner, text};
+use crate::cli::envoy::around::{field, text};
 use crate::cli::envoy::plugins::Plugin;
 use crate::cli::envoy::servers::takes_bodies_alone;
-use crate::cli::envoy::tls::{self, names_its_server};
+use crate::cli::envoy::tls::{self, Socket, names_its_server};
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
 use crate::http::url::Url;
@@ -117,9 +117,15 @@ fn of_tls(cluster: &Node, report: &mut Report<'_>) {
         return;
     }
     let shown = quote(text(cluster, "name").unwrap_or_default());
-    let Some(socket) = inner(cluster, &["transport_socket", "typed_config"]) else {
-        let sentence = format!("the provider's issuer is https, and the cluster {shown} has no TLS; give it a transport_socket");
-        return report.tell(Id::ClusterPlain, cluster.spot, sentence);
+    let socket = match Socket::of(cluster) {
+        Socket::Tls(socket) => socket,
+        Socket::Plain => {
+            let sentence = format!(
+                "the provider's issuer is https, and the cluster {shown} has no TLS; give it a transport_socket with UpstreamTlsContext"
+            );
+            return report.tell(Id::ClusterPlain, cluster.spot, sentence);
+        }
+        Socket::Other => return,
     };
     if !names_its_server(cluster, socket) {
         let sentence = format!(

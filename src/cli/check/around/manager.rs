@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::cli::check::around::bodies::paths_with_a_body;
 use crate::cli::envoy::around::{Around, field, inner, is_true, text};
+use crate::cli::envoy::tls::Socket;
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
 use crate::config::settings::Settings;
@@ -100,7 +101,7 @@ fn is_reached_by_a_proxy(around: &Around<'_>, written: &Value) -> bool {
     }
     let listeners = around.listener.and_then(|listener| field(listener, "listener_filters")).map_or(&[][..], Node::elements);
     let of_a_proxy = |filter: &Node| text(filter, "name").is_some_and(|name| name.contains("proxy_protocol"));
-    if field(chain, "transport_socket").is_some() || listeners.iter().any(of_a_proxy) {
+    if !matches!(Socket::of(chain), Socket::Plain) || listeners.iter().any(of_a_proxy) {
         return false;
     }
     let origins = written.get("origins").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);

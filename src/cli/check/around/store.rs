@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
-use crate::cli::envoy::around::{field, inner, is_true, text};
+use crate::cli::envoy::around::{field, is_true, text};
 use crate::cli::envoy::plugins::Plugin;
 use crate::cli::envoy::servers::{Distance, distance, takes_bodies_alone};
-use crate::cli::envoy::tls;
+use crate::cli::envoy::tls::{self, Socket};
 use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
 use crate::words::quote::quote;
@@ -35,14 +35,15 @@ fn of_password(cluster: &Node, far: Distance, report: &mut Report<'_>) {
         return;
     }
     let shown = quote(text(cluster, "name").unwrap_or_default());
-    let Some(socket) = inner(cluster, &["transport_socket", "typed_config"]) else {
-        if far == Distance::Elsewhere {
+    let socket = match Socket::of(cluster) {
+        Socket::Tls(socket) => socket,
+        Socket::Plain if far == Distance::Elsewhere => {
             let sentence = format!(
-                "anybody on the way can read the password of the Redis, because its cluster {shown} has no TLS; give it a transport_socket"
+                "anybody on the way can read the password of the Redis, because its cluster {shown} has no TLS; give it a transport_socket with UpstreamTlsContext"
             );
-            report.tell(Id::StorePlain, cluster.spot, sentence);
+            return report.tell(Id::StorePlain, cluster.spot, sentence);
         }
-        return;
+        Socket::Plain | Socket::Other => return,
     };
     // By these, Envoy takes the name in the call, and a call to the store has the name of none of its servers.
     if let Some(option) = tls::option_by_call(cluster) {

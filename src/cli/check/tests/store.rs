@@ -18,7 +18,11 @@ fn ids(text: &str) -> Vec<String> {
 fn a_password_goes_to_another_machine_only_by_tls_that_verifies_whom_it_talks_to() {
     let plain = planted("store-plain");
     let with = |host: &str, tls: &str, options: &str| {
-        let socket = if tls.is_empty() { String::new() } else { format!("    transport_socket: {{typed_config: {tls}}}\n") };
+        let socket = if tls.is_empty() {
+            String::new()
+        } else {
+            format!("    transport_socket: {{name: envoy.transport_sockets.tls, typed_config: {tls}}}\n")
+        };
         plain.replace("redis.example.com", host) + &socket + options
     };
     let file = "trusted_ca: {filename: /etc/ssl/certs/ca-certificates.crt}";
