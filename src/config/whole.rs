@@ -193,7 +193,12 @@ pub(super) fn settings(document: &Value, refusals: &mut Refusals) -> Checked<Set
         (Ok(endpoints), Ok(origins), Ok(rules)) => check_rule(endpoints.operator_logout.as_deref(), origins, rules, refusals),
         _ => Ok(()),
     };
-    let of_resources = resources::Ground { origins: &ground.origins, providers: &ground.providers, rules: &rules };
+    let route_policies: &[_] = match (&access.route_policies, &access.policies) {
+        (Ok(Some(_)), Ok(policies)) => policies,
+        _ => &[],
+    };
+    let of_resources =
+        resources::Ground { origins: &ground.origins, providers: &ground.providers, rules: &rules, route_policies };
     let resources = resources(written.resources, &of_resources, &mut warnings, refusals);
     let calls = audit::check_calls(&audit, &resources, refusals);
     let logo = match (&site, &ground.origins, &rules) {

@@ -7,11 +7,12 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Value, json};
 
+use crate::access::requirement::condition::Condition;
 use crate::access::requirement::test::is_scope;
 use crate::access::resources::{AUTHORIZATION_SERVER_METADATA, METADATA, ProtectedResource, ProtectedResources, asked};
 use crate::access::route::{Match, PathMatch, Rules};
 use crate::config::access::paths::{host_of, prefix_match};
-use crate::config::access::resources::beside_rules::{BesideRules, BodyCheckedByWord, asked_for};
+use crate::config::access::resources::beside_rules::{BesideRules, BodyCheckedByWord, asked_for, check_route_policies};
 use crate::config::providers::Providers;
 use crate::config::providers::bearer::audiences;
 use crate::config::reading::nearest::did_you_mean;
@@ -84,6 +85,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) origins: &'a Checked<Vec<Origin>>,
     pub(crate) providers: &'a Providers,
     pub(crate) rules: &'a Checked<Rules>,
+    /// The policies that routes may name.
+    pub(crate) route_policies: &'a [(String, Condition)],
 }
 
 /// Checks all resources, the rules for their paths, and that the tokens of each provider are accepted somewhere.
@@ -121,8 +124,10 @@ pub(crate) fn resources(
         (Ok(origins), Ok(rules)) => BesideRules { all: &all, checkers: &checkers, origins, rules }.check(refusals),
         _ => Ok(()),
     };
+    let by_routes = check_route_policies(&checkers, ground.route_policies, refusals);
     accepted_somewhere(&all, ground.providers, refusals)?;
     beside_rules?;
+    by_routes?;
     Ok(ProtectedResources::new(all))
 }
 

@@ -93,6 +93,36 @@ fn rules_that_look_at_calls_are_refused_where_nobody_compares_them_with_the_body
 }
 
 #[test]
+fn a_policy_that_a_route_may_name_is_refused_where_nobody_compares_the_arguments_that_it_looks_at() {
+    let params = json!({"any": [{"claim": "a", "any_of": ["b"]}, {"not": {"mcp": {"params": {"region": ["eu"]}}}}]});
+    let tools = json!({"mcp": {"tools": ["read"]}});
+    let sentence = "policies.local: expected no arguments where Envoy's filter";
+    for (checkers, policy, named_by_routes, by_rule, expected) in [
+        (&["envoy_mcp_filter"][..], &params, true, false, sentence),
+        (&["envoy_mcp_filter_before"], &params, true, false, sentence),
+        (&["server"], &params, true, false, ""),
+        // The route of either may name it.
+        (&["server", "envoy_mcp_filter"], &params, true, false, sentence),
+        (&["envoy_mcp_filter"], &tools, true, false, ""),
+        (&["envoy_mcp_filter"], &params, false, false, ""),
+        (&["envoy_mcp_filter"], &params, false, true, "rules[0].require: expected no arguments where Envoy's filter"),
+    ] {
+        let mut document = server(json!({}), json!({"path_separated_prefix": "/mcp0"}), json!("authenticated"));
+        let resource = |(index, by): (usize, &&str)| json!({"path": format!("/mcp{index}"), "body_checked_by": by});
+        document["resources"] = checkers.iter().enumerate().map(resource).collect();
+        document["policies"] = json!({"local": policy});
+        if named_by_routes {
+            document["route_policies"] = json!({"filter_metadata": "accredit"});
+        }
+        if by_rule {
+            document["rules"][0]["require"] = json!({"policy": "local"});
+        }
+        let said = refused(&document);
+        assert!(said.starts_with(expected) && said.is_empty() == expected.is_empty(), "{document}: {said}");
+    }
+}
+
+#[test]
 fn a_path_that_servers_read_differently_is_not_allowed_for_certain_calls_alone() {
     let mut document = server(json!({"body_checked_by": "server"}), json!({"mcp": {"tools": ["x"]}}), json!("authenticated"));
     assert_eq!(refused(&document), "");

@@ -2,7 +2,9 @@
 //! checked here.
 
 use crate::access::mcp::call::Call;
+use crate::access::mcp::calls::Calls;
 use crate::access::requirement::Requirement;
+use crate::access::requirement::condition::Condition;
 use crate::access::resources::{BodyCheckedBy, ProtectedResource};
 use crate::access::route::{Credentials, Match, PathMatch, Rule, Rules, Unauthenticated};
 use crate::config::reading::place::words;
@@ -130,23 +132,28 @@ impl BesideRules<'_> {
             if rule.matches.calls.is_none() && !tests.iter().any(|test| test.looks_at_calls()) {
                 continue;
             }
-            let mut calls = rule.matches.calls.iter().chain(tests.iter().filter_map(|test| test.calls()));
-            let with_params = calls.any(|calls| !calls.params.is_empty());
+            let has_params = |calls: &Calls| !calls.params.is_empty();
+            let with_params = if rule.matches.calls.as_ref().is_some_and(has_params) {
+                Some("match.mcp.params")
+            } else {
+                tests.iter().filter_map(|test| test.calls()).any(has_params).then_some("require")
+            };
             // Below a resource there may be another one with another filter.
             let touched = |(on, resource): &(Origin, ProtectedResource)| {
                 self.origins_of(rule).any(|origin| origin == on)
                     && rule.matches.path.touches(&PathMatch::SeparatedPrefix(resource.path.clone()))
             };
-            let by_another = |checker: &Checked<Option<BodyCheckedByWord>>| matches!(checker, Ok(Some(by)) if *by != BodyCheckedByWord::Server);
-            if with_params && self.all.iter().zip(self.checkers).any(|(one, (_, checker))| touched(one) && by_another(checker)) {
-                checked = Err(refusals.refuse(format!("{}.match.mcp.params", rule.name), PARAMS_UNCHECKED));
+            let with_checkers = || self.all.iter().zip(self.checkers);
+            let unchecked_params =
+                with_params.filter(|_| with_checkers().any(|(one, (_, checker))| touched(one) && leaves_arguments_out(*checker)));
+            if let Some(member) = unchecked_params {
+                checked = Err(refusals.refuse(format!("{}.{member}", rule.name), PARAMS_UNCHECKED));
                 continue;
             }
             for origin in self.origins_of(rule) {
                 // The innermost one counts.
-                let with_checkers =
-                    self.all.iter().zip(self.checkers).filter(|((on, resource), _)| is_within(rule, origin, on, resource));
-                let around = with_checkers.max_by_key(|((_, resource), _)| resource.path.len());
+                let around = with_checkers().filter(|((on, resource), _)| is_within(rule, origin, on, resource));
+                let around = around.max_by_key(|((_, resource), _)| resource.path.len());
                 let (place, sentence) = match around.map(|(_, checker)| checker) {
                     None => (rule.name.to_string(), nowhere(origin)),
                     Some((index, Ok(None))) => (format!("resources[{index}].body_checked_by"), unchecked(rule)),
@@ -157,6 +164,30 @@ impl BesideRules<'_> {
         }
         checked
     }
+}
+
+/// Refuses policies that look at arguments and that routes may name, where somebody compares calls who does not look at these: a route may
+/// be that of any resource.
+pub(super) fn check_route_policies(
+    checkers: &[(usize, Checked<Option<BodyCheckedByWord>>)],
+    policies: &[(String, Condition)],
+    refusals: &mut Refusals,
+) -> Checked<()> {
+    if !checkers.iter().any(|(_, checker)| leaves_arguments_out(*checker)) {
+        return Ok(());
+    }
+    let mut checked = Ok(());
+    for (name, policy) in policies {
+        if policy.tests().iter().filter_map(|test| test.calls()).any(|calls| !calls.params.is_empty()) {
+            checked = Err(refusals.refuse(format!("policies.{name}"), PARAMS_UNCHECKED));
+        }
+    }
+    checked
+}
+
+/// Whether who compares calls with bodies does not compare their arguments.
+fn leaves_arguments_out(checker: Checked<Option<BodyCheckedByWord>>) -> bool {
+    matches!(checker, Ok(Some(BodyCheckedByWord::EnvoyMcpFilter | BodyCheckedByWord::EnvoyMcpFilterBefore)))
 }
 
 fn nowhere(origin: &Origin) -> String {
