@@ -167,13 +167,15 @@ ids! {
     NotNormalized = "not-normalized", Warning, "README.md#what-envoy-must-be-set-to";
     /// Headers may have `_` in their names.
     Underscores = "underscores", Warning, "README.md#what-envoy-must-be-set-to";
-    /// Nobody compares what a request says that it calls with its body.
+    /// Nobody reads what the body of a request calls.
     McpMissing = "mcp-missing", Error, "docs/configuration.md#calls-to-mcp-servers";
     /// What should compare it stands before the filter.
     McpBefore = "mcp-before", Error, "docs/configuration.md#calls-to-mcp-servers";
-    /// A route to the server is taken without the comparison.
+    /// What should tell what bodies call stands behind the filter.
+    McpBehind = "mcp-behind", Error, "docs/configuration.md#calls-to-mcp-servers";
+    /// A route to the server is taken without that, or the header fields are taken for the body.
     McpOff = "mcp-off", Error, "docs/configuration.md#calls-to-mcp-servers";
-    /// A body may call two things, of which one is compared.
+    /// A body may call two things, of which one is looked at.
     McpShort = "mcp-short", Error, "docs/configuration.md#calls-to-mcp-servers";
     /// Not everything that the header fields say is compared.
     McpUnverified = "mcp-unverified", Warning, "docs/configuration.md#calls-to-mcp-servers";

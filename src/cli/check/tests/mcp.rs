@@ -65,7 +65,7 @@ fn every_route_that_takes_a_call_in_any_spelling_of_its_path_must_refuse_what_it
         (narrow(of(cors, &of_host)), &[]),
         (filter("attribute_source: VERIFY", "early_terminate_when_routable: true"), &["mcp-short"]),
         (filter("attribute_source: VERIFY", "attribute_source: BODY"), &[]),
-        (filter("attribute_source: VERIFY", "attribute_source: HEADERS"), &["mcp-unverified"]),
+        (filter("attribute_source: VERIFY", "attribute_source: HEADERS"), &["mcp-off"]),
         (filter(version, ""), &["mcp-unverified"]),
         (filter(version, "max_supported_protocol_version: \"2030-01-01\""), &["mcp-unverified"]),
         // Nobody says that it checks, or nothing is to be checked.
@@ -92,5 +92,99 @@ fn a_filter_before_us_is_no_filter_behind_us_and_one_of_two_behind_is_enough() {
         (good.replace(filter, ""), vec!["mcp-missing"]),
     ] {
         assert_eq!(ids(&text), expected, "{text}\n{:#?}", found(&text, PUBLIC));
+    }
+}
+
+/// A good file with the filter before Accredit, as the documentation has it.
+fn before() -> String {
+    let good = planted("mcp-off").replace(ROUTE, "- match: {prefix: /mcp}");
+    let (from, to) =
+        (good.find("          - name: envoy.filters.http.mcp\n"), good.find("          - name: envoy.filters.http.router\n"));
+    let behind = &good[from.unwrap()..to.unwrap()];
+    let filter = "          - name: envoy.filters.http.mcp\n            typed_config: {traffic_mode: PASS_THROUGH, max_request_body_size: 65536, reject_duplicate_keys: true}\n";
+    let ours = "          - name: accredit\n";
+    let settings = format!(
+        "                typed_per_filter_config:\n                  envoy.filters.http.mcp:\n                    {OVERRIDE}\n"
+    );
+    assert!(good.contains(&settings));
+    good.replace(behind, "")
+        .replace(&settings, "")
+        .replace(ours, &format!("{filter}{ours}"))
+        .replace("body_checked_by: envoy_mcp_filter", "body_checked_by: envoy_mcp_filter_before")
+}
+
+#[test]
+fn a_filter_that_should_tell_accredit_what_bodies_call_does_so_on_every_route_and_without_a_doubt() {
+    let good = before();
+    let of = |old: &str, new: &str| {
+        assert!(good.contains(old), "{old}");
+        good.replace(old, new)
+    };
+    let all = "traffic_mode: PASS_THROUGH, max_request_body_size: 65536, reject_duplicate_keys: true";
+    let filter = |settings: &str| of(all, settings);
+    let cluster = "                route: {cluster: application}\n";
+    let on_routes = |settings: &str| {
+        of(cluster, &format!("{cluster}                typed_per_filter_config: {{envoy.filters.http.mcp: {{{settings}}}}}\n"))
+    };
+    let with = |more: &str| filter(&format!("{all}, {more}"));
+    let named = "          - name: envoy.filters.http.mcp\n";
+    for (text, expected) in [
+        (good.clone(), &[][..]),
+        (filter("reject_duplicate_keys: true"), &[]),
+        (with("attribute_source: BODY"), &[]),
+        (with("attribute_source: HEADERS"), &["mcp-off"]),
+        (with("request_storage_mode: FILTER_STATE"), &["mcp-off"]),
+        (with("request_storage_mode: DYNAMIC_METADATA_AND_FILTER_STATE"), &[]),
+        (with("early_terminate_when_routable: true"), &["mcp-short"]),
+        (filter("traffic_mode: NOOP, reject_duplicate_keys: true"), &["mcp-off"]),
+        (filter("traffic_mode: PASS_THROUGH"), &["mcp-short"]),
+        (of(named, &format!("{named}            disabled: true\n")), &["mcp-off"]),
+        // On the two routes, of which one takes calls.
+        (on_routes("config: {traffic_mode: PASS_THROUGH, reject_duplicate_keys: true}"), &[]),
+        (on_routes("disabled: true"), &["mcp-off"]),
+        (on_routes("config: {traffic_mode: PASS_THROUGH}"), &["mcp-short"]),
+        (on_routes("max_request_body_size: 1000"), &["mcp-short"]),
+        (on_routes("config: {traffic_mode: NOOP, reject_duplicate_keys: true}"), &["mcp-off"]),
+        (on_routes("config: {request_storage_mode: FILTER_STATE, reject_duplicate_keys: true}"), &["mcp-off"]),
+        // What the filter is told is not taken over, be it good or bad.
+        (
+            on_routes("config: {reject_duplicate_keys: true}")
+                .replace(all, &format!("{all}, request_storage_mode: FILTER_STATE")),
+            &[],
+        ),
+    ] {
+        assert_eq!(ids(&text), expected, "{text}\n{:#?}", found(&text, PUBLIC));
+    }
+}
+
+#[test]
+fn upgraded_requests_that_take_filters_of_their_own_need_the_filter_for_mcp_among_these() {
+    let behind = planted("mcp-off").replace(ROUTE, "- match: {prefix: /mcp}");
+    for (file, ids_of) in [(behind, ["mcp-before", "mcp-missing"]), (before(), ["mcp-behind", "mcp-missing"])] {
+        let ours = "          - name: accredit\n            typed_config:\n";
+        let rest = "            - name: envoy.filters.http.router\n";
+        let mcp = "            - name: envoy.filters.http.mcp\n              disabled: false\n              typed_config: {traffic_mode: REJECT_NO_MCP, max_supported_protocol_version: \"2026-07-28\", reject_duplicate_keys: true}\n";
+        let own = "            - *ours\n";
+        let with = |filters: &[&str]| {
+            let file = file.replace(ours, &ours.replace("- name", "- &ours\n            name"));
+            let upgrades = format!(
+                "          upgrade_configs:\n          - upgrade_type: websocket\n            filters:\n{}",
+                filters.concat()
+            );
+            let route = "          route_config:\n";
+            file.replace(route, &format!("{upgrades}{route}"))
+        };
+        let is_before = ids_of[0] == "mcp-behind";
+        let (good, wrong) = if is_before { ([mcp, own, rest], [own, mcp, rest]) } else { ([own, mcp, rest], [mcp, own, rest]) };
+        for (filters, expected) in [
+            (&[][..], &[][..]),
+            (&good, &[]),
+            (&wrong, &ids_of[..1]),
+            (&[own, rest], &ids_of[1..]),
+            (&[mcp, rest], &["upgrade-filters"]),
+        ] {
+            let text = with(filters);
+            assert_eq!(ids(&text), expected, "{text}\n{:#?}", found(&text, PUBLIC));
+        }
     }
 }
