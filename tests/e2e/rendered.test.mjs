@@ -41,7 +41,7 @@ describe('the configuration of the filter under deploy/', () => {
   });
 
   it('is rendered for every place', () => {
-    assert.deepEqual(PLACES, ['compose', 'envoy-gateway', 'istio', 'kubernetes']);
+    assert.deepEqual(PLACES, ['compose', 'envoy-gateway', 'fleet', 'istio', 'kubernetes']);
     for (const place of PLACES)
       assert.ok(
         CONFIGURATIONS.some((path) => path.startsWith(`deploy/${place}/`)),

@@ -47,6 +47,7 @@ function bodyEndpoints({ endpoints = {}, providers = [] }) {
     endpoints.password,
     endpoints.backchannel_logout,
     endpoints.security_events,
+    endpoints.operator_logout,
     byForm && (endpoints.callback ?? '/api/callback'),
   ].filter(Boolean);
 }
@@ -77,6 +78,7 @@ describe('every shipped Envoy file', () => {
     assert.deepEqual(ENVOYS.map(({ path }) => path).sort(), [
       ...compose,
       'deploy/envoy-gateway/envoy.yaml',
+      'deploy/fleet/envoy.yaml',
       'deploy/istio/envoy.yaml',
       'deploy/kubernetes/base/envoy.yaml',
       'deploy/kubernetes/components/redis/envoy.yaml',

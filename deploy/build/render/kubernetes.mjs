@@ -128,8 +128,8 @@ const PROVIDER = {
   client_secret: variable('OIDC_CLIENT_SECRET'),
 };
 
-export function render(shipped) {
-  const bootstrap = shipped('bff');
+/** The shipped file, changed to an ingress whose values come from variables. */
+export function asIngress(bootstrap) {
   const { document } = bootstrap;
   const [listener, plugin, configuration] = [bootstrap.listener(), bootstrap.plugin, bootstrap.configuration];
   const items = (text) => yaml(text).contents.items;
@@ -160,6 +160,11 @@ export function render(shipped) {
     more[0].spaceBefore = list.items.length > 0;
     list.items.push(...more);
   }
+  return bootstrap;
+}
+
+export function render(shipped) {
+  const bootstrap = asIngress(shipped('bff'));
   return [
     { path: 'deploy/kubernetes/base/envoy.yaml', text: bootstrap.text(HEAD) },
     { path: 'deploy/kubernetes/components/redis/envoy.yaml', text: withRedis(bootstrap).text(HEAD_WITH_REDIS) },

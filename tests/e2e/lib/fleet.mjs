@@ -84,6 +84,11 @@ export class Fleet {
         envoy(bootstrap);
       },
     });
+    return this.add(gateway);
+  }
+
+  /** Counts a running Envoy to the fleet. */
+  add(gateway) {
     // Visitors come to the origin that all share, and this port is where it leads them.
     Object.assign(gateway, { host: this.host, origin: this.origin, ports: { [this.host]: gateway.port } });
     this.#gateways.push(gateway);
@@ -104,8 +109,8 @@ export class Fleet {
     return new Visitor(gateway).call('/members', { headers: { cookie }, ...options });
   }
 
-  async signOut(gateway, cookie, options = {}) {
-    const answer = await new Visitor(gateway).call('/api/logout', { method: 'POST', headers: { cookie }, ...options });
+  async signOut(gateway, cookie, { target = '/api/logout', ...options } = {}) {
+    const answer = await new Visitor(gateway).call(target, { method: 'POST', headers: { cookie }, ...options });
     assert.deepEqual([answer.status, answer.json().logout], [200, 'ok'], answer.body);
   }
 

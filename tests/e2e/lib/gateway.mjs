@@ -13,9 +13,10 @@ import { ROOT, eventually, freePort, wasmPath } from './process.mjs';
 
 export const newKey = () => randomBytes(32).toString('base64');
 
-/** A shipped bootstrap as an object. */
+/** A shipped bootstrap as an object: envoy/NAME.yaml, or the file of this path. */
 export function shipped(scenario = 'bff') {
-  return parse(readFileSync(join(ROOT, `envoy/${scenario}.yaml`), 'utf8'), { merge: true });
+  const path = scenario.includes('/') ? scenario : `envoy/${scenario}.yaml`;
+  return parse(readFileSync(join(ROOT, path), 'utf8'), { merge: true });
 }
 
 /** The HTTP connection manager of a listener. */

@@ -13,22 +13,25 @@ const LOGOUT = { 'http://schemas.openid.net/event/backchannel-logout': {} };
 
 /**
  * For a fleet (lib/fleet.mjs): `join` starts an Envoy that has all these endpoints, and `ways` has, by the name of each way, the function that ends at that
- * Envoy the session with these cookies, which is the person's of this `sub`.
+ * Envoy the session with these cookies, which is the person's of this `sub`. `name` is that of the provider; `reach` lets an Envoy reach the transmitter.
  */
-export async function everyWay(fleet) {
+export async function everyWay(fleet, name = 'demo') {
   const transmitter = fleet.keep(await Transmitter.start());
   const host = `127.0.0.1:${transmitter.port}`;
   const plugin = (configuration) => {
-    const [{ name }] = configuration.providers;
     configuration.endpoints = { ...configuration.endpoints, ...PATHS };
     configuration.transmitters = [{ issuer: transmitter.issuer, clusters: { [host]: host }, providers: [name] }];
     configuration.rules.unshift({ match: { path: PATHS.operator_logout }, require: { claim: 'groups', any_of: ['security'] } });
   };
-  const envoy = (bootstrap) => {
-    Object.values(PATHS).forEach((path) => withBodies(bootstrap, path));
+  const reach = (bootstrap) => {
     const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: transmitter.port } } };
     const load_assignment = { cluster_name: host, endpoints: [{ lb_endpoints: [{ endpoint }] }] };
     bootstrap.static_resources.clusters.push({ name: host, connect_timeout: '1s', load_assignment });
+    return { issuer: transmitter.issuer, clusters: { [host]: host } };
+  };
+  const envoy = (bootstrap) => {
+    Object.values(PATHS).forEach((path) => withBodies(bootstrap, path));
+    reach(bootstrap);
   };
   const post = async (gateway, path, status, headers, body) => {
     const answer = await new Visitor(gateway).send(path, { method: 'POST', headers, body });
@@ -52,8 +55,8 @@ export async function everyWay(fleet) {
     "operator's end": async (gateway, { sub }) => {
       operator.cookie ??= await fleet.session(gateway, { groups: ['security', 'oracle-ai-users'] });
       const headers = { cookie: operator.cookie, 'content-type': 'application/json', origin: fleet.origin, 'sec-fetch-site': 'same-origin' };
-      await post(gateway, PATHS.operator_logout, 202, headers, JSON.stringify({ provider: 'demo', sub }));
+      await post(gateway, PATHS.operator_logout, 202, headers, JSON.stringify({ provider: name, sub }));
     },
   };
-  return { join: (options) => fleet.join({ ...options, plugin, envoy }), ways };
+  return { join: (options) => fleet.join({ ...options, plugin, envoy }), ways, reach };
 }
