@@ -118,11 +118,12 @@ describe('three Envoys that run deploy/fleet/envoy.yaml', () => {
   it('with an issuer that nobody has, no session of the provider counts any more, nobody can sign in, and public pages are shown', async () => {
     const cookie = await fleet.session(everywhere);
     const gateway = await start({ OIDC_ISSUER: 'https://provider.invalid' });
-    assertProblem(await fleet.ask(gateway, cookie), 401);
+    assertProblem(await fleet.ask(gateway, cookie), 401, 'session_invalid');
     const visitor = new Visitor(gateway);
     const begun = await visitor.open('/analytics');
     assert.deepEqual([begun.status, begun.reason], [503, 'metadata_unavailable'], begun.body.slice(0, 300));
     assert.equal((await visitor.open('/')).status, 200);
+    await assert.rejects(() => ways['back-channel logout'](gateway, { sub: fleet.provider.user.sub }), /backchannel_logout: metadata_unavailable/);
     // With the former issuer and the same keys, it would go on.
     await fleet.assertGoesOn(gateways[0], cookie);
   });
@@ -130,7 +131,7 @@ describe('three Envoys that run deploy/fleet/envoy.yaml', () => {
   it('with two new keys, no session counts any more, and everybody can sign in anew', async () => {
     const cookie = await fleet.session(everywhere);
     const gateway = await start({ ACCREDIT_KEY: newKey(), ACCREDIT_OTHER_KEY: newKey() });
-    assertProblem(await fleet.ask(gateway, cookie), 401);
+    assertProblem(await fleet.ask(gateway, cookie), 401, 'session_invalid');
     await fleet.assertGoesOn(gateway, await fleet.session(gateway));
     // With one of the two it would go on.
     const half = await start({ ACCREDIT_KEY: newKey(), ACCREDIT_OTHER_KEY: environment.ACCREDIT_KEY });

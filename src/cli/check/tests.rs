@@ -62,9 +62,10 @@ fn it_says_nothing_about_a_shipped_file() {
     for path in files {
         let text = fs::read_to_string(&path).unwrap();
         // An Envoy of Kubernetes, or of a fleet, ends TLS itself, and the file that Envoy Gateway makes is for one public host.
-        let public = ["kubernetes/base/envoy.yaml", "components/redis/envoy.yaml", "fleet/envoy.yaml", "envoy-gateway/envoy.yaml"]
-            .iter()
-            .any(|file| path.ends_with(file));
+        let public =
+            ["kubernetes/base/envoy.yaml", "components/redis/envoy.yaml", "fleet/envoy.yaml", "envoy-gateway/envoy.yaml"]
+                .iter()
+                .any(|file| path.ends_with(file));
         let all = checked(&path.display().to_string(), &text, if public { PUBLIC } else { LOOPBACK });
         let counts = |finding: &&Finding| finding.id.level() != Level::Note && finding.id != Id::NoPlugin;
         assert_eq!(all.findings.iter().filter(counts).collect::<Vec<_>>(), Vec::<&Finding>::new());

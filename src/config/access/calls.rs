@@ -26,7 +26,7 @@ shape! {
         tools: Option<Texts> where list(named("tool")).at_least(1),
         /// prompts that are got
         prompts: Option<Texts> where list(named("prompt")).at_least(1),
-        /// resources of the server that are read, by their URIs, such as `file:///docs/**`
+        /// MCP resources that are read, which have nothing to do with protected ones: by their URIs, such as `file:///docs/**`
         resources: Option<Texts> where list(named("URI")).at_least(1),
         /// beside these: each argument, by the name that its tool gives it in `Mcp-Param-NAME`, has one of the values
         params: Option<Lists> where lists(),

@@ -23,7 +23,7 @@ use crate::http::url::{Origin, Url};
 
 shape! {
     pub(crate) struct ResourceShape {
-        /// the resource is this path and everything below it; no slash at its end
+        /// the protected resource is this path and everything below it; no slash at its end
         /// Default: the whole origin
         path: Option<String> where paths(),
         /// the host of one of the `origins`, without port
@@ -38,9 +38,9 @@ shape! {
         /// what stands before each scope where clients ask for it, and not in tokens, such as `api://ID/` at Entra
         /// Default: nothing
         scope_prefix: Option<String> where text("scope", "^[!#-\\[\\]-~]+$"),
-        /// further audiences (`aud`) of tokens for this resource, for [providers](providers.md#protected-resources) that do not know
+        /// what else the `aud` of a token for this resource may be, for [providers](providers.md#protected-resources) that do not know
         /// resource indicators (RFC 8707)
-        /// Default: the address of the resource alone
+        /// Default: the identifier of the resource alone
         audiences: Option<Vec<Checked<String>>> where list(named("text")).at_least(1),
         /// what people are shown as its name
         name: Option<String> where named("text"),
@@ -59,8 +59,8 @@ shape! {
         /// must meet every rule that it could fall under (`allow`)
         /// Default: `allow`, because many clients speak such a version
         older_versions: Option<OlderVersionsWord>,
-        /// who behind Accredit refuses a request whose body calls something else than its header fields say; needed where rules have
-        /// `mcp`. Audit lines and counters tell of calls where this is given
+        /// who reads the body of a [call to an MCP server](#calls-to-mcp-servers), which may call something else than the header fields
+        /// say; needed where rules have `mcp`. Audit lines and counters tell of calls where this is given
         body_checked_by: Option<BodyCheckedByWord>,
     }
 }

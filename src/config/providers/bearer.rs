@@ -33,7 +33,7 @@ shape! {
         /// too
         /// Default: `access_token`
         pub(super) kind: TokenKindWord as "type" = default,
-        /// whether the upstream gets the token too
+        /// whether the application gets the client's own token too
         /// Default: `false`
         pub(super) forward: bool = default,
         /// [asks the provider](#opaque-tokens) about tokens

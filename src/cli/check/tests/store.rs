@@ -61,6 +61,53 @@ fn a_password_goes_to_another_machine_only_by_tls_that_verifies_whom_it_talks_to
 }
 
 #[test]
+fn what_is_called_tls_and_is_none_is_none_wherever_it_stands() {
+    let typed = |package: &str, more: &str| {
+        format!("typed_config: {{\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.{package}{more}}}")
+    };
+    let (raw, context) = (typed("raw_buffer.v3.RawBuffer", ""), "tls.v3.UpstreamTlsContext");
+    let good = "sni: redis.example.com, common_tls_context: {validation_context: {trusted_ca: {filename: /etc/ssl/certs/ca-certificates.crt}, match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: redis.example.com}}]}}";
+    let far = planted("store-plain");
+    let near = far.replace("redis.example.com", "redis");
+    let of_store =
+        |name: &str, typed: &str| format!("{far}    transport_socket: {{name: envoy.transport_sockets.{name}, {typed}}}\n");
+    let changed = |old: &str, new: &str| {
+        assert!(near.contains(old), "{old}");
+        near.replace(old, new)
+    };
+    let (chain, provider) =
+        ("transport_socket: {name: envoy.transport_sockets.tls}", "      typed_config:\n        sni: sso.example.com\n");
+    for (text, expected) in [
+        (of_store("tls", &raw), &["store-plain"][..]),
+        (of_store("raw_buffer", &typed(context, &format!(", {good}"))), &[]),
+        (changed(chain, &format!("transport_socket: {{name: envoy.transport_sockets.tls, {raw}}}")), &["hops-missing"]),
+        (
+            changed(
+                provider,
+                &provider.replace("config:\n", "config:\n        \"@type\": x/a.transport_sockets.raw_buffer.v3.RawBuffer\n"),
+            ),
+            &["cluster-plain"],
+        ),
+    ] {
+        assert_eq!(ids(&text), expected, "{text}\n{:#?}", found(&text, PUBLIC));
+    }
+    // Whoever shows a certificate is let in without the filter. A socket that is not TLS asks nobody for one.
+    let around = planted("way-around");
+    for (package, expected) in [("raw_buffer.v3.RawBuffer", &["way-around"][..]), ("tls.v3.DownstreamTlsContext", &[])] {
+        let socket = typed(package, ", require_client_certificate: true");
+        let second = "    filter_chains:\n    - filters:\n";
+        assert!(around.contains(second), "{around}");
+        let text = around.replace(
+            second,
+            &format!(
+                "    filter_chains:\n    - transport_socket: {{name: envoy.transport_sockets.tls, {socket}}}\n      filters:\n"
+            ),
+        );
+        assert_eq!(ids(&text), expected, "{text}");
+    }
+}
+
+#[test]
 fn only_the_store_gets_the_bodies_of_calls_alone() {
     let file = planted("store-plain").replace("redis.example.com", "redis");
     assert_eq!(ids(&file), Vec::<String>::new());

@@ -22,10 +22,10 @@ shape! {
         /// which credentials count; see [Bearer tokens](#bearer-tokens)
         /// Default: `any`; `bearer` where the requirement asks for a token
         pub(super) credentials: Option<CredentialsWord>,
-        /// `aud` of the identity JWT
+        /// `aud` of the identity JWT that the application gets. It says nothing of tokens that clients send: that is `require.audience`
         /// Default: the request's origin
         pub(super) audience: Option<String> where named("text"),
-        /// which [token of its own](#a-token-of-its-own-for-the-application) the application gets
+        /// which [token of its own](#a-token-of-its-own-for-the-application) the application gets in `Authorization`
         /// Default: none
         pub(super) forward: Option<RuleForwardShape>,
         /// for requests that match this rule; see [Caches](#caches)
@@ -48,7 +48,7 @@ shape! {
         /// this path and everything below it; no slash at its end
         /// Default: every path
         pub(super) path_separated_prefix: Option<String> where paths(),
-        /// below a [resource](#protected-resources): what is called at an [MCP server](#calls-to-mcp-servers)
+        /// below a [protected resource](#protected-resources): what is called at an [MCP server](#calls-to-mcp-servers)
         /// Default: every request, whatever it calls
         pub(super) mcp: Option<CallsShape>,
     }
@@ -67,10 +67,10 @@ shape! {
 
 shape! {
     pub(super) struct TokenExchangeShape {
-        /// for whom the token is, by the provider's name for the application
+        /// the parameter `audience`: for whom the new token is, by the provider's name for the application
         /// Default: this or `resource`
         pub(super) audience: Option<String> where text("text", "\\S"),
-        /// for whom the token is, by the application's URI, without a fragment
+        /// the parameter `resource` (RFC 8707): for whom the new token is, by the application's URI, without a fragment
         /// Default: this or `audience`
         pub(super) resource: Option<String> where uris(),
         /// the most that the token may allow
@@ -87,10 +87,10 @@ shape! {
 
 shape! {
     pub(super) struct ClientCredentialsShape {
-        /// for whom the token is, by the provider's name for the application
+        /// the parameter `audience`: for whom the new token is, by the provider's name for the application
         /// Default: this, `resource` or `scope`
         pub(super) audience: Option<String> where text("text", "\\S"),
-        /// for whom the token is, by the application's URI, without a fragment
+        /// the parameter `resource` (RFC 8707): for whom the new token is, by the application's URI, without a fragment
         /// Default: this, `audience` or `scope`
         pub(super) resource: Option<String> where uris(),
         /// the most that the token may allow
