@@ -15,7 +15,7 @@ Environment ACCREDIT_ORIGIN, OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET; AC
             REDIS_PASSWORD. They are the same on every machine.
 Files       /etc/accredit/accredit.wasm, the module; /etc/accredit/tls.crt and tls.key, the certificate for the host of ACCREDIT_ORIGIN.
 Ports       8443 https; 8080 sends http to https; 8001 /ready for a load balancer, and /stats/prometheus: let only these reach it.
-Change      redis.internal           the host of your Redis, three times: the cluster \`redis\`
+Change      redis.internal           the host of your Redis, three times: the cluster \`redis\`; and its trusted_ca, if you sign its certificate yourself
             application.internal     your application, and its port
             the groups               \`security\` and \`helpdesk\` end sessions of others, \`security\` those of everybody
             what your provider has   remove the endpoints that it does not use, and \`transmitters\` with security_events, if it sends none. Where it has
