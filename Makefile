@@ -37,6 +37,7 @@ advisories: ## whether a fault of a crate is published; it fetches the RustSec d
 format: tools lints/node_modules/.package-lock.json ## formats the Rust and the JavaScript, as make check requires
 	cargo fmt
 	cargo fmt --manifest-path fuzz/Cargo.toml
+	cargo fmt --manifest-path tests/e2e/mcp/rmcp/Cargo.toml
 	lints/node_modules/.bin/biome format --write
 
 bench: wasm tests/e2e/node_modules/.package-lock.json ## what a worker, a request and ended sessions cost, compared with Envoy's own filters (about 15 minutes; on a quiet machine)
@@ -64,6 +65,7 @@ clean: ## removes built files and npm packages; a downloaded Envoy stays in the 
 
 fmt: tools
 	cargo fmt --check
+	cargo fmt --check --manifest-path tests/e2e/mcp/rmcp/Cargo.toml
 
 clippy: tools
 	cargo clippy --locked --all-targets -- -D warnings

@@ -4,11 +4,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CLIENTS } from './lib/mcp/clients.mjs';
-import { REGISTERED, SCOPES } from './lib/mcp/provider.mjs';
+import { DESCRIBED, REGISTERED, SCOPES } from './lib/mcp/provider.mjs';
 import { onMcpStage } from './lib/mcp/stage.mjs';
 
 const TOOLS = ['read_note', 'write_note', 'delete_note'];
 const NAMES = Object.keys(CLIENTS);
+/** Those that can be told the address of their metadata. */
+const DESCRIBABLE = ['TypeScript SDK 1', 'TypeScript SDK 2', 'TypeScript SDK 2, auto', 'Python SDK 2', 'rmcp', 'rmcp, auto'];
 
 /** What a header of 2026-07-28 says: some texts are encoded. */
 function decoded(value) {
@@ -63,6 +65,19 @@ describe('an MCP client that is registered beforehand', () => {
       await client.connect();
       assert.equal(await client.call('read_note', { name: 'welcome' }), 'Welcome to the notes.');
       assert.deepEqual([person.asked.map(({ client_id }) => client_id), stage.provider.registrations], [[REGISTERED.client_id], []]);
+      assertOnlyOf('alice', stage.server, CLIENTS[name].speaks);
+    });
+});
+
+describe('an MCP client that is known by the address of its metadata', () => {
+  const stage = onMcpStage({ scopes: SCOPES, describes: true });
+
+  for (const name of DESCRIBABLE)
+    it(`needs no registration: ${name}`, async () => {
+      const { client, person } = await stage.start(name, { described: DESCRIBED });
+      await client.connect();
+      assert.equal(await client.call('read_note', { name: 'welcome' }), 'Welcome to the notes.');
+      assert.deepEqual([person.asked.map(({ client_id }) => client_id), stage.provider.registrations], [[DESCRIBED], []]);
       assertOnlyOf('alice', stage.server, CLIENTS[name].speaks);
     });
 });

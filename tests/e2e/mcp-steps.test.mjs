@@ -15,8 +15,12 @@ const plain = (scope) =>
     .filter((one) => one !== 'offline_access')
     .sort();
 
-/** Clients that say what they call, and have the person sign in again for a tool that needs more; those that do not say it; and those that end with an error. */
-const IN_STEPS = ['TypeScript SDK 2, auto', 'Python SDK 2', 'FastMCP'];
+/**
+ * Clients that say what they call, and have the person sign in again for a tool that needs more; those that do not say it, some of which ask for everything; and
+ * those that end with an error.
+ */
+const IN_STEPS = ['TypeScript SDK 2, auto', 'Python SDK 2', 'FastMCP', 'rmcp, auto'];
+const AT_ONCE = ['TypeScript SDK 2', 'rmcp'];
 const OLDER = ['TypeScript SDK 1', 'Python SDK 1', 'mcp-remote'];
 const NOT = { 'AI SDK': /403/, 'Inspector, modern': /auth\(\) returned AUTHORIZED without authorization code/ };
 
@@ -41,15 +45,16 @@ describe('a tool that needs more scopes than the server', () => {
       );
     });
 
-  it('has TypeScript SDK 2, which does not say what it calls, ask for all of them when it connects', async () => {
-    const { client, person } = await stage.start('TypeScript SDK 2');
-    await client.connect();
-    assert.equal(await client.call('delete_note', { name: 'nothing' }), 'There is no note nothing.');
-    assert.deepEqual(
-      person.asked.map(({ scope }) => plain(scope)),
-      [[READ], [...SCOPES].sort()],
-    );
-  });
+  for (const name of AT_ONCE)
+    it(`has ${name}, which does not say what it calls, ask for all of them when it connects`, async () => {
+      const { client, person } = await stage.start(name);
+      await client.connect();
+      assert.equal(await client.call('delete_note', { name: 'nothing' }), 'There is no note nothing.');
+      assert.deepEqual(
+        person.asked.map(({ scope }) => plain(scope)),
+        [[READ], [...SCOPES].sort()],
+      );
+    });
 
   for (const name of OLDER)
     it(`keeps out ${name}, which neither says what it calls nor asks for more, until \`scopes\` names all of them`, async () => {

@@ -5,22 +5,30 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { ROOT, atExit, eventually, temporaryFolder } from './process.mjs';
 
-const pythons = new Map();
+const printed = new Map();
 
-/** The path of a Python that has the packages of this list, a file in tests/e2e. They are fetched if they are missing. */
-function pythonWith(list) {
-  if (!pythons.has(list)) {
-    const words = [join(ROOT, 'tests/e2e', list)];
-    pythons.set(list, execFileSync(join(ROOT, 'deploy/build/python.sh'), words, { encoding: 'utf8' }).trim());
-  }
-  return pythons.get(list);
+/** The path that this script of deploy/build prints, which fetches or builds what is missing. */
+function printedBy(script, ...words) {
+  const key = [script, ...words].join(' ');
+  if (!printed.has(key)) printed.set(key, execFileSync(join(ROOT, 'deploy/build', script), words, { encoding: 'utf8' }).trim());
+  return printed.get(key);
 }
 
-/** The command that runs this program of tests/e2e: a Python with the packages of `list`, or this Node. */
-export const commandOf = (program, list) => [program.endsWith('.py') ? pythonWith(list) : process.execPath, join(ROOT, 'tests/e2e', program)];
+/** The command that runs this program of tests/e2e: a Python with the packages of `list`, a file there; this Node; or, for a folder, what `FOLDER.sh` builds of it. */
+export function commandOf(program, list) {
+  const path = join(ROOT, 'tests/e2e', program);
+  switch (extname(program)) {
+    case '.py':
+      return [printedBy('python.sh', join(ROOT, 'tests/e2e', list)), path];
+    case '.mjs':
+      return [process.execPath, path];
+    default:
+      return [printedBy(`${basename(program)}.sh`)];
+  }
+}
 
 export class Driver {
   #child;

@@ -19,8 +19,11 @@ export class McpClient {
   #fail;
   #failed = new Promise((_, fail) => (this.#fail = fail));
 
-  /** Starts the client of this program. It knows only the `url` of the MCP server, and what a person shows it; with `registered`, also its client ID. */
-  static async start({ program, packages, mode }, { url, person, registered }) {
+  /**
+   * Starts the client of this program. It knows only the `url` of the MCP server, and what a person shows it; with `registered`, also its client ID; with
+   * `described`, the address of its own metadata.
+   */
+  static async start({ program, packages, mode }, { url, person, registered, described }) {
     const client = new McpClient();
     const folder = temporaryFolder();
     const port = await freePort();
@@ -34,7 +37,7 @@ export class McpClient {
     };
     client.#person = person;
     client.#failed.catch(() => {});
-    client.#driver = new Driver(commandOf(program, packages), { url, port, mode, registered }, { folder, environment, listens: true });
+    client.#driver = new Driver(commandOf(program, packages), { url, port, mode, registered, described }, { folder, environment, listens: true });
     client.#answers = createInterface({ input: client.#driver.output })[Symbol.asyncIterator]();
     client.#watch = setInterval(() => client.#visit(), 20);
     return client;

@@ -11,5 +11,7 @@ export const CLIENTS = {
   'AI SDK': { program: 'mcp/clients/ai-sdk.mjs', speaks: '2026-07-28' },
   'mcp-remote': { program: 'mcp/clients/mcp-remote.mjs', speaks: '2025-11-25' },
   Inspector: { program: 'mcp/clients/inspector.mjs', speaks: '2025-11-25' },
+  rmcp: { program: 'mcp/rmcp', speaks: '2025-11-25' },
+  'rmcp, auto': { program: 'mcp/rmcp', mode: 'auto', speaks: '2026-07-28' },
   'Inspector, modern': { program: 'mcp/clients/inspector.mjs', mode: 'modern', speaks: '2026-07-28' },
 };

@@ -12,13 +12,16 @@ import { Person } from './person.mjs';
 import { AuthorizationServer } from './provider.mjs';
 import { McpServer } from './server.mjs';
 
-/** To be called inside `describe`; its properties exist when the tests run. `server` is a name of lib/mcp/server.mjs, `scopes` and `tools` are for the gateway. */
-export function onMcpStage({ server = 'typescript', scopes, tools }) {
+/**
+ * To be called inside `describe`; its properties exist when the tests run. `server` is a name of lib/mcp/server.mjs; the authorization server also issues tokens for
+ * `further` resources, and may know clients by their metadata (`describes`); the rest is for the gateway.
+ */
+export function onMcpStage({ server = 'typescript', further = [], describes, ...rest }) {
   const stage = {
-    /** Starts the client of this name, with a person who signs in as `login`: {client, person}. */
-    async start(name, { login = 'alice', registered } = {}) {
+    /** Starts the client of this name, with a person who signs in as `login`: {client, person}. It may have a registration, or metadata at this address. */
+    async start(name, { login = 'alice', registered, described } = {}) {
       const person = new Person(login, stage.provider);
-      const client = await McpClient.start(CLIENTS[name], { url: stage.gateway.resource, person, registered });
+      const client = await McpClient.start(CLIENTS[name], { url: stage.gateway.resource, person, registered, described });
       clients.push(client);
       return { client, person };
     },
@@ -26,9 +29,9 @@ export function onMcpStage({ server = 'typescript', scopes, tools }) {
   const clients = [];
   before(async () => {
     const at = await address();
-    stage.provider = await AuthorizationServer.start({ resources: [at.resource] });
+    stage.provider = await AuthorizationServer.start({ resources: [at.resource, ...further], describes });
     stage.server = await McpServer.start(server);
-    stage.gateway = await startMcpGateway({ at, provider: stage.provider, server: stage.server, scopes, tools });
+    stage.gateway = await startMcpGateway({ at, provider: stage.provider, server: stage.server, ...rest });
   });
   beforeEach(() => {
     stage.server.forget();

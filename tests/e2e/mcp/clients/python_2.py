@@ -30,6 +30,7 @@ async def main():
         Memory(registered and OAuthClientInformationFull(**{**callback.metadata, **registered})),
         callback.show,
         code,
+        client_metadata_url=settings.get("described"),
     )
     connection = Connection()
 

@@ -9,8 +9,8 @@ export class SignIn {
   #kept = {};
   #callback;
 
-  /** `port` is the listener's. `registered` is a client that the authorization server knows already: {client_id, …}. */
-  constructor({ port, registered }) {
+  /** `port` is the listener's. `registered` is a client that the authorization server knows already: {client_id, …}; `described` the address of its metadata. */
+  constructor({ port, registered, described }) {
     this.redirectUrl = `http://127.0.0.1:${port}/callback`;
     this.clientMetadata = {
       client_name: 'a client of the tests',
@@ -19,6 +19,7 @@ export class SignIn {
       response_types: ['code'],
       token_endpoint_auth_method: 'none',
     };
+    this.clientMetadataUrl = described;
     this.#kept.client = registered;
     http.createServer((request, response) => this.#arrive(new URL(request.url, this.redirectUrl), response)).listen(port, '127.0.0.1');
   }

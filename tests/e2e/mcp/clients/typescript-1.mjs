@@ -5,8 +5,8 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { answer, settings } from '../driver.mjs';
 import { SignIn } from './sign-in.mjs';
 
-const { url, port, registered } = await settings();
-const authProvider = new SignIn({ port, registered });
+const { url, port, registered, described } = await settings();
+const authProvider = new SignIn({ port, registered, described });
 let client, transport;
 
 async function connect() {

@@ -4,8 +4,8 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { answer, settings } from '../driver.mjs';
 import { SignIn } from './sign-in.mjs';
 
-const { url, port, registered, mode } = await settings();
-const authProvider = new SignIn({ port, registered });
+const { url, port, registered, described, mode } = await settings();
+const authProvider = new SignIn({ port, registered, described });
 let client, transport;
 
 async function connect() {
