@@ -174,6 +174,18 @@ describe('an MCP server behind the shipped file', () => {
     );
   });
 
+  it('counts calls by outcome, with the tool as a label', async () => {
+    const counted = async (outcome, tool) => {
+      const sample = new RegExp(`^accredit_mcp_tool_calls_${outcome}\\{tool="${tool}"\\} (\\d+)$`, 'm');
+      return Number(sample.exec(await gateway.admin('/stats/prometheus'))?.[1] ?? 0);
+    };
+    const [passed, refused] = [await counted('forwarded', 'read_note'), await counted('forbidden', 'write_note')];
+    await reader.call('read_note', { name: 'mine' });
+    await reader.call('write_note', { name: 'mine', text: '' });
+    await eventually('the call is counted', async () => (await counted('forwarded', 'read_note')) === passed + 1);
+    await eventually('the refusal is counted', async () => (await counted('forbidden', 'write_note')) === refused + 1);
+  });
+
   it('limits how often one person calls, and nobody else for that', async () => {
     let answer;
     for (let calls = 0; calls < 300 && answer?.status !== 429; calls += 1) {
