@@ -68,7 +68,7 @@ impl Client {
                     return Ok(());
                 }
                 Err(error) => match error.auth_challenge().map(str::to_owned) {
-                    Some(challenge) if sign_ins < MOST_SIGN_INS => self.answer(&challenge).await?,
+                    Some(challenge) if sign_ins < MOST_SIGN_INS => self.sign_in(&challenge).await?,
                     _ => return Err(error.into()),
                 },
             }
@@ -108,7 +108,7 @@ impl Client {
             Some(challenge) if *sign_ins < MOST_SIGN_INS => {
                 *sign_ins += 1;
                 let had = self.auth.is_some();
-                self.answer(&challenge).await?;
+                self.sign_in(&challenge).await?;
                 // A connection keeps the holder of tokens that it was opened with.
                 if !had || !is_for_more(&challenge) { self.connect().await } else { Ok(()) }
             }
@@ -117,7 +117,7 @@ impl Client {
     }
 
     /// Has the person sign in for what this challenge asks: for more scopes, with the client that has signed in already; otherwise anew.
-    async fn answer(&mut self, challenge: &str) -> Result<()> {
+    async fn sign_in(&mut self, challenge: &str) -> Result<()> {
         if let (Some(auth), true) = (&self.auth, is_for_more(challenge)) {
             let manager = auth.auth_manager.lock().await;
             let scope = parameters(challenge).scope.ok_or("the challenge names no scope")?;
