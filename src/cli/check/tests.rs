@@ -1,3 +1,4 @@
+mod cors;
 mod mcp;
 mod rules;
 mod same_words;

@@ -1,6 +1,8 @@
 //! Pages of other origins: whether Envoy's `cors` filter answers their preflights before the filter is asked, and whether it lets
 //! those pages, and only those, read the answers. (Tried with Envoy 1.40: a matcher that takes `*` takes every origin.)
 
+use std::collections::BTreeSet;
+
 use crate::access::requirement::Requirement;
 use crate::access::route::PathMatch;
 use crate::cli::envoy::around::{Around, field, is_true, kind_of_filter, text};
@@ -9,42 +11,74 @@ use crate::cli::findings::{Id, Report};
 use crate::cli::yaml::node::Node;
 use crate::config::settings::Settings;
 use crate::http::cookie::SameSite;
+use crate::http::url::Origin;
 
 /// Regular expressions that every origin matches.
 const EVERY_ORIGIN: [&str; 8] = [".*", ".+", "^.*$", "^.+$", "https?://.*", "https://.*", "^https?://.*", "^https?://.*$"];
 
 /// Checks what pages of other origins need, and what they may do.
 pub(super) fn of_cors(around: &Around<'_>, settings: &Settings, report: &mut Report<'_>) {
-    let is_needed = !settings.trusted_origins.is_empty() && !lets_preflights_pass(settings);
+    let is_for_trusted = !settings.trusted_origins.is_empty() && !lets_preflights_pass(settings);
+    let callers = callers(settings);
+    let whose = match (is_for_trusted, callers.is_empty()) {
+        (true, _) => Some("the trusted_origins are answered 401, because they bring no cookie"),
+        (false, false) => Some(
+            "the allowed_origins of resources are answered 401, because they bring no token, and their pages cannot read why",
+        ),
+        (false, true) => None,
+    };
     let found = around.filters().iter().enumerate().find(|(_, filter)| kind_of_filter(filter) == Some("cors"));
     let Some((position, filter)) = found else {
-        if is_needed {
-            let sentence = "preflights of the trusted_origins are answered 401, because they bring no cookie; put envoy.filters.http.cors before this filter, with a policy for the routes";
+        if let Some(whose) = whose {
+            let sentence =
+                format!("preflights of {whose}; put envoy.filters.http.cors before this filter, with a policy for the routes");
             report.tell(Id::CorsMissing, around.filter.spot, sentence);
         }
         return;
     };
-    if position > around.position && is_needed {
-        let sentence = "preflights of the trusted_origins are answered 401 before this filter sees them; move it before the filter of Accredit";
+    if let Some(whose) = whose.filter(|_| position > around.position) {
+        let sentence = format!("preflights of {whose}: this filter never sees them; move it before the filter of Accredit");
         return report.tell(Id::CorsBehind, filter.spot, sentence);
     }
     let name = text(filter, "name").unwrap_or_default();
     let policies: Vec<_> = all_settings_of(around.manager, name).map(|told| field(told, "config").unwrap_or(told)).collect();
     // Routes that Envoy gets while it runs are in no file.
     if policies.is_empty() {
-        if is_needed && field(around.manager, "route_config").is_some() {
-            let sentence = "this filter does nothing, because no route has a policy for it, so that preflights are answered 401; write a CorsPolicy in typed_per_filter_config";
+        if let Some(whose) = whose.filter(|_| field(around.manager, "route_config").is_some()) {
+            let sentence = format!(
+                "this filter does nothing, because no route has a policy for it: preflights of {whose}; write a CorsPolicy in typed_per_filter_config"
+            );
             report.tell(Id::CorsMissing, filter.spot, sentence);
         }
         return;
     }
+    of_policies(&policies, settings, &callers, report);
+}
+
+/// Checks policies, of which there is at least one.
+fn of_policies(policies: &[&Node], settings: &Settings, callers: &BTreeSet<String>, report: &mut Report<'_>) {
+    let Some(first) = policies.first() else { return };
+    let allows = |policy: &&&Node, origin: &str| matchers(policy).iter().any(|matcher| takes(matcher, origin) != Some(false));
     for origin in &settings.trusted_origins {
-        let origin = origin.to_string();
-        let is_allowed =
-            policies.iter().flat_map(|policy| matchers(policy)).any(|matcher| takes(matcher, &origin) != Some(false));
-        if let Some(policy) = policies.first().filter(|_| !is_allowed) {
+        if !policies.iter().any(|policy| allows(&policy, &origin.to_string())) {
             let sentence = "no policy allows the pages of one of the trusted_origins, so that they cannot read answers; list all of these in allow_origin_string_match";
-            report.tell(Id::CorsShort, policy.spot, sentence);
+            report.tell(Id::CorsShort, first.spot, sentence);
+        }
+    }
+    for origin in callers {
+        let lacks: Vec<_> =
+            policies.iter().filter(|policy| allows(policy, origin)).map(|policy| (policy.spot, lack(policy))).collect();
+        let (spot, lack) = match lacks.iter().min_by_key(|(_, lack)| lack.is_some()) {
+            None => (
+                first.spot,
+                Some(
+                    "no policy allows the pages of one of the allowed_origins of resources, so that they cannot read answers; list all of these in allow_origin_string_match",
+                ),
+            ),
+            Some((spot, lack)) => (*spot, *lack),
+        };
+        if let Some(lack) = lack {
+            report.tell(Id::CorsShort, spot, lack);
         }
     }
     // Only with SameSite=None do browsers send the session with requests of every site.
@@ -57,6 +91,29 @@ pub(super) fn of_cors(around: &Around<'_>, settings: &Settings, report: &mut Rep
             }
         }
     }
+}
+
+/// The origins whose pages may call resources.
+fn callers(settings: &Settings) -> BTreeSet<String> {
+    settings.resources.all().flat_map(|resource| &resource.allowed_origins).map(Origin::to_string).collect()
+}
+
+/// What a client in a page needs that this policy does not allow it.
+fn lack(policy: &Node) -> Option<&'static str> {
+    let lists = |name: &str, wanted: &[&str]| {
+        let listed = text(policy, name).unwrap_or_default();
+        listed.split(',').any(|one| wanted.iter().any(|wanted| one.trim().eq_ignore_ascii_case(wanted)))
+    };
+    // A browser does not count this field among those of `*` (Fetch, section 4.10).
+    if !lists("allow_headers", &["authorization"]) {
+        return Some("pages of the allowed_origins of resources cannot send a token; list authorization in allow_headers");
+    }
+    if !lists("expose_headers", &["www-authenticate", "*"]) {
+        return Some(
+            "pages of the allowed_origins of resources cannot read what a refusal says about where to sign in, and for which scopes; list www-authenticate in expose_headers",
+        );
+    }
+    None
 }
 
 /// Whether a rule lets every preflight pass to the application, or to a filter behind.
