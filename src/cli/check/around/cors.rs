@@ -58,9 +58,8 @@ pub(super) fn of_cors(around: &Around<'_>, settings: &Settings, report: &mut Rep
 /// Checks policies, of which there is at least one.
 fn of_policies(policies: &[&Node], settings: &Settings, callers: &BTreeSet<String>, report: &mut Report<'_>) {
     let Some(first) = policies.first() else { return };
-    let allows = |policy: &&&Node, origin: &str| matchers(policy).iter().any(|matcher| takes(matcher, origin) != Some(false));
     for origin in &settings.trusted_origins {
-        if !policies.iter().any(|policy| allows(&policy, &origin.to_string())) {
+        if !policies.iter().any(|policy| allows(policy, &origin.to_string())) {
             let sentence = "no policy allows the pages of one of the trusted_origins, so that they cannot read answers; list all of these in allow_origin_string_match";
             report.tell(Id::CorsShort, first.spot, sentence);
         }
@@ -98,13 +97,18 @@ fn callers(settings: &Settings) -> BTreeSet<String> {
     settings.resources.all().flat_map(|resource| &resource.allowed_origins).map(Origin::to_string).collect()
 }
 
+/// Whether a policy allows the pages of this origin, or may do so.
+fn allows(policy: &Node, origin: &str) -> bool {
+    matchers(policy).iter().any(|matcher| takes(matcher, origin) != Some(false))
+}
+
 /// What a client in a page needs that this policy does not allow it.
 fn lack(policy: &Node) -> Option<&'static str> {
     let lists = |name: &str, wanted: &[&str]| {
         let listed = text(policy, name).unwrap_or_default();
         listed.split(',').any(|one| wanted.iter().any(|wanted| one.trim().eq_ignore_ascii_case(wanted)))
     };
-    // A browser does not count this field among those of `*` (Fetch, section 4.10).
+    // For browsers, `*` does not include this field (Fetch: CORS non-wildcard request-header name).
     if !lists("allow_headers", &["authorization"]) {
         return Some("pages of the allowed_origins of resources cannot send a token; list authorization in allow_headers");
     }
