@@ -4,8 +4,8 @@
 //!
 //! The transmitter gets 202 when every end is recorded for all replicas. While their store is away, the ends hold at this one, wait
 //! in the queue, and the answer is 503, so that the transmitter sends the token again. A repeated token does no harm: an event ends
-//! only what began before it, and what the store was told already is not written there again. One that ends nothing, because its subject cannot be told, is answered with 202, too, and a line in
-//! the log says why.
+//! only what began before it, and what the store was told already is not written there again. One that ends nothing, because its
+//! subject cannot be told, is answered with 202, too, and a line in the log says why.
 
 use crate::authenticate::scene::Scene;
 use crate::config::settings::TransmitterSettings;

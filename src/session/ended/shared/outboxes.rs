@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 
 use crate::session::ended::shared::outbox::{MOST_UNSENT, Outbox};
-use crate::session::ended::shared::queue::Queue;
 use crate::words::world::World;
 
 /// The most announcements of sign-outs and logout tokens that wait for the store.
@@ -58,8 +57,7 @@ impl Outboxes {
 
     /// Whether this worker has announcements that nobody has sent yet.
     pub fn has_unsent(&self) -> bool {
-        let [proved, unproved] = self.outboxes();
-        proved.into_iter().chain(unproved).any(Outbox::has_unsent)
+        self.all().any(Outbox::has_unsent)
     }
 
     /// The same, and whoever asks sends them. What is too much for one call stays for the next.
@@ -72,25 +70,28 @@ impl Outboxes {
 
     /// What waits to be told to other replicas, in the order in which it is told: one of each kind in turn, the oldest of each first.
     pub fn waiting(&self, world: &dyn World) -> Vec<Vec<u8>> {
-        let waiting = |outboxes: Vec<&Outbox>| {
-            let queues = outboxes.into_iter().filter_map(Outbox::queue);
-            in_turn(queues.map(|queue| queue.waiting(world).into_iter()).collect::<Vec<_>>())
-        };
-        let [proved, unproved] = self.outboxes();
-        mixed(waiting(proved), waiting(unproved)).collect()
+        let waiting = |outbox: &Outbox| Some(outbox.queue()?.waiting(world).into_iter());
+        let (proved, unproved) = (self.proved().into_iter(), self.of_unproved());
+        mixed(in_turn(proved.filter_map(waiting)), in_turn(unproved.filter_map(waiting))).collect()
     }
 
     /// Takes out of the queues what stands in the store.
     pub fn stand_in_the_store(&self, world: &mut dyn World, entries: &[&[u8]]) {
-        let [proved, unproved] = self.outboxes();
-        let queues = proved.into_iter().chain(unproved).filter_map(Outbox::queue);
-        queues.for_each(|queue: &Queue| queue.remove(world, entries));
+        self.all().filter_map(Outbox::queue).for_each(|queue| queue.remove(world, entries));
     }
 
-    /// The outboxes of what was proved, and of what was not.
-    fn outboxes(&self) -> [Vec<&Outbox>; 2] {
-        let proved = vec![&self.everybody, &self.signed_out, &self.reported, &self.by_operators];
-        [proved, self.unproved.iter().map(|(_, outbox)| outbox).collect()]
+    /// The outboxes of what was proved, in the order of their turns.
+    const fn proved(&self) -> [&Outbox; 4] {
+        [&self.everybody, &self.signed_out, &self.reported, &self.by_operators]
+    }
+
+    /// The outboxes of what was not.
+    fn of_unproved(&self) -> impl Iterator<Item = &Outbox> {
+        self.unproved.iter().map(|(_, outbox)| outbox)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Outbox> {
+        self.proved().into_iter().chain(self.of_unproved())
     }
 }
 
@@ -108,7 +109,7 @@ fn in_turn<I: Iterator>(all: impl IntoIterator<Item = I>) -> impl Iterator<Item 
     })
 }
 
-/// What was proved, with one after each nine that was not.
+/// What was proved, and after each nine of that one that was not; of each the rest, when the other has ended.
 fn mixed<T>(mut proved: impl Iterator<Item = T>, mut unproved: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
     let mut places = (1..=ONE_UNPROVED_OF).cycle();
     std::iter::from_fn(move || match places.next() {
