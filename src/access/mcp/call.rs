@@ -157,7 +157,7 @@ pub fn call(request: &Request) -> Result<Call, Fault> {
         return Ok(Call::Any);
     }
     // Many servers read `_` in a name as `-`, and would believe one field or the other.
-    let is_like_ours = |name: &[u8]| name.contains(&b'_') && (name.starts_with(b"mcp") || name.starts_with(b"content"));
+    let is_like_ours = |name: &[u8]| (name.starts_with(b"mcp") || name.starts_with(b"content")) && name.contains(&b'_');
     if request.headers.named(is_like_ours).next().is_some() {
         return Err(Fault::Lookalike);
     }
@@ -209,6 +209,9 @@ fn check_coding(request: &Request) -> Result<(), Fault> {
         (Some(line), None) => line,
         (Some(_), Some(_)) => return Err(Fault::Twice("Content-Type")),
     };
+    if line == b"application/json" {
+        return Ok(());
+    }
     let mut plain = line.to_ascii_lowercase();
     plain.retain(|byte| !matches!(byte, b' ' | b'\t' | b'"'));
     let is_plain = [&b"application/json"[..], b"application/json;charset=utf-8"].contains(&&*plain);
@@ -231,9 +234,18 @@ fn once(request: &Request, field: &str, called: &'static str) -> Result<Option<S
 
 /// Whether a text repeats what the request has in `Authorization`, behind the name of the scheme. (Who sends several is refused.)
 fn has_credential(request: &Request, text: &str) -> bool {
-    let lines = request.headers.all("authorization").take(2).filter_map(|line| std::str::from_utf8(line).ok());
-    let mut credentials = lines.filter_map(|line| line.trim().rsplit([' ', '\t']).next());
-    credentials.any(|credential| credential.len() >= SHORTEST_TOKEN && text.contains(credential))
+    if text.len() < SHORTEST_TOKEN {
+        return false;
+    }
+    let is_in_text = |credential: &[u8]| text.as_bytes().windows(credential.len()).any(|part| part == credential);
+    request.headers.all("authorization").take(2).any(|line| {
+        let line = line.trim_ascii_end();
+        // A credential that is longer than the text is not in it. So no more is looked at than is as long as that: most have a thousand bytes.
+        let (before, end) = line.split_at(line.len().saturating_sub(text.len().saturating_add(1)));
+        let credential = end.rsplit(|byte| matches!(byte, b' ' | b'\t')).next().unwrap_or_default();
+        let is_whole = credential.len() < end.len() || before.is_empty();
+        is_whole && credential.len() >= SHORTEST_TOKEN && is_in_text(credential)
+    })
 }
 
 /// A value, which is printable ASCII, or anything in base64 between `=?base64?` and `?=`; `None` for everything else.

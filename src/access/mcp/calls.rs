@@ -1,6 +1,8 @@
 //! Which calls to an MCP server something is about, as an operator lists them, and which scopes each call needs. A call that a request
 //! does not name is neither listed nor not listed. Who may make a call is not decided here.
 
+use std::borrow::Cow;
+
 use crate::access::mcp::call::{Call, Named, PROMPTS_GET, RESOURCES_READ, TOOLS_CALL};
 use crate::access::truth::{Truth, any_true};
 
@@ -106,8 +108,10 @@ pub fn fits(pattern: &str, text: &str) -> bool {
         return pattern == text;
     }
     // To the matcher of paths a slash is special, and this character is not. No name that a server has contains it.
-    let plain = |text: &str| text.replace('/', "\u{1}");
-    fast_glob::glob_match(plain(pattern), plain(text))
+    fn plain(text: &str) -> Cow<'_, str> {
+        if text.contains('/') { text.replace('/', "\u{1}").into() } else { text.into() }
+    }
+    fast_glob::glob_match(&*plain(pattern), &*plain(text))
 }
 
 /// The schemes whose URIs are written anew when a server reads them (URL Standard, special schemes).

@@ -121,6 +121,10 @@ fn a_request_that_repeats_its_token_in_another_field_says_nothing() {
     for (name, fault) in [
         (&b"mF_9.B5f-4.1JqM0"[..], Some(Fault::Credential("Mcp-Name"))),
         (b"read_mF_9.B5f-4.1JqM0_note", Some(Fault::Credential("Mcp-Name"))),
+        (b"mF_9.B5f-4.1JqM0_", Some(Fault::Credential("Mcp-Name"))),
+        (b"_mF_9.B5f-4.1JqM0", Some(Fault::Credential("Mcp-Name"))),
+        (b"mF_9.B5f-4.1JqM", None),
+        (b"F_9.B5f-4.1JqM0_note", None),
         (encoded, Some(Fault::Credential("Mcp-Name"))),
         (b"Bearer", None),
         (b"mF_9", None),
