@@ -178,7 +178,11 @@ const BODIES = [
   ['no type', NO_CALL, { body, fields: { 'Content-Type': undefined } }],
   ['PUT', NO_CALL, { method: 'PUT', body, scope: everything }],
   ['QUERY', NO_CALL, { method: 'QUERY', body, scope: everything }],
-  ['GET that is to be taken for POST', NO_CALL, { method: 'GET', body, fields: { Accept: 'application/json', 'X-HTTP-Method-Override': 'POST' } }],
+  [
+    'GET that is to be taken for POST',
+    NO_CALL,
+    { method: 'GET', body, scope: everything, fields: { Accept: 'application/json', 'X-HTTP-Method-Override': 'POST' } },
+  ],
   ['a length and chunks', /^/, { body: `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`, fields: { 'Transfer-Encoding': 'chunked' } }],
   ['two lengths', /^/, { body, fields: { 'Content-Length': '3' } }],
 ];
