@@ -17,7 +17,20 @@ export const PATH = '/fast';
 
 export const withToken = (token) => ({ Host: HOST, authorization: `Bearer ${token}` });
 
-export const traffic = (name, requests) => ({ name, path: PATH, requests });
+export const traffic = (name, requests, { method = 'GET', body } = {}) => ({ name, path: PATH, requests, method, body });
+
+/** A call of a tool of an MCP server, by the version of MCP whose fields name it. */
+export const call = (tool) => ({
+  method: 'POST',
+  headers: {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    'mcp-protocol-version': '2026-07-28',
+    'mcp-method': 'tools/call',
+    'mcp-name': tool,
+  },
+  body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool, arguments: { name: 'welcome' } } }),
+});
 
 const withCookie = (cookie) => ({ Host: HOST, cookie });
 
@@ -55,6 +68,7 @@ export async function accreditLines({ provider, redis, up, tokens, module, suffi
     manyRules: await start({ rules: 1_000 }),
     bearer: await start({ bearer: true }),
     newTokens: await start({ bearer: true }),
+    ...(!module && { mcpServer: await start({ bearer: true, resource: {} }), mcpTools: await start({ bearer: true, resource: { tools: ['delete_*'] } }) }),
     ...(redis && { sharing: await start({ redis }), newSharing: await start({ redis }) }),
   };
   const alice = person(15);
@@ -71,6 +85,7 @@ export async function accreditLines({ provider, redis, up, tokens, module, suffi
     jwt: traffic('one session as JWT', [withCookie(jwtSession)]),
     jwts: traffic('a session as JWT never seen before', await rest(gateways.newJwtSessions, andEarlier(jwtSession, jwtSecret, MADE).map(withCookie))),
     token: traffic('one token', [withToken(tokens[0])]),
+    call: traffic('a call of a tool with one token', [{ ...withToken(tokens[0]), ...call('read_note').headers }], call('read_note')),
     tokens: traffic('a token never seen before', await rest(gateways.newTokens, tokens.map(withToken))),
     ...(redis && { sessionsOfFleet: traffic('a session of a fleet never seen before', await rest(gateways.newSharing, newSessions.map(withCookie))) }),
   };
@@ -83,6 +98,12 @@ export async function accreditLines({ provider, redis, up, tokens, module, suffi
     line('accredit session as JWT, first sight', 'newJwtSessions', 'jwts', verified.session),
     line('accredit bearer, remembered', 'bearer', 'token', remembered.token),
     line('accredit bearer, first sight', 'newTokens', 'tokens', verified.token),
+    ...(module
+      ? []
+      : [
+          line('accredit bearer, a call, without a rule for tools', 'mcpServer', 'call', remembered.token),
+          line('accredit bearer, a call, with a rule for tools', 'mcpTools', 'call', remembered.token),
+        ]),
     line('accredit session, 1,000 rules', 'manyRules', 'session', remembered.session),
     line('accredit session, 20 other cookies', 'session', 'cookies', remembered.session),
     line('accredit session, headers of a browser', 'session', 'browser', remembered.session),

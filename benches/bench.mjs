@@ -16,7 +16,7 @@
 import { join } from 'node:path';
 import { Provider } from '../tests/e2e/lib/misbehaving.mjs';
 import { Redis } from '../tests/e2e/lib/redis.mjs';
-import { MADE, PATH, accreditLines, traffic, withToken } from './accredit.mjs';
+import { MADE, PATH, accreditLines, call, traffic, withToken } from './accredit.mjs';
 import { Loader, residentBytes } from './load.mjs';
 import { floor, nativeBearerGateway, nativeSessionGateway, noop } from './gateways.mjs';
 import { report } from './report.mjs';
@@ -82,6 +82,7 @@ const targets = [
   ['accredit session as JWT, first sight', 'native session', 0.7, 0.5],
   ['accredit bearer, remembered', 'native bearer', 1.2, 1.0],
   ['accredit bearer, first sight', 'native bearer, default settings', 0.8, 0.6],
+  ['accredit bearer, a call, with a rule for tools', 'accredit bearer, a call, without a rule for tools', 1.1, 1.05],
   ['accredit session, remembered', 'accredit session, with a list of capabilities', 1.15, 1.05],
   ['accredit session, 1,000 rules', 'accredit session, remembered', 1.15, 1.05],
   ['accredit session, 20 other cookies', 'accredit session, remembered', 1.15, 1.05],
@@ -170,6 +171,15 @@ async function checkThatAllRefuse() {
     const { statusCode } = await ask(gateway.port, PATH, headers);
     demand(statuses.includes(statusCode), `${name} was answered by ${statusCode}`);
   };
+  for (const [gateway, tool, expected] of [
+    [now.gateways.mcpTools, 'read_note', 200],
+    [now.gateways.mcpTools, 'delete_note', 403],
+    [now.gateways.mcpServer, 'delete_note', 200],
+  ]) {
+    const { headers, ...sent } = call(tool);
+    const { statusCode } = await ask(gateway.port, PATH, { authorization: `Bearer ${token}`, ...headers }, sent);
+    demand(statusCode === expected, `a call of ${tool} was answered by ${statusCode}`);
+  }
   for (const { gateways: ours, sessions } of [now, ...(before ? [before] : [])]) {
     for (const [name, cookie] of Object.entries(sessions)) {
       const gateway = ours[name];
@@ -179,6 +189,7 @@ async function checkThatAllRefuse() {
     }
   }
   const ours = [now, ...(before ? [before] : [])].flatMap(({ gateways: { bearer, newTokens } }) => [bearer, newTokens]);
+  ours.push(now.gateways.mcpTools, now.gateways.mcpServer);
   for (const gateway of [...ours, gateways.nativeBearer, gateways.nativeBearerDefaults]) {
     await expect('a token', gateway, { authorization: `Bearer ${token}` }, 200);
     await expect('a forged token', gateway, { authorization: `Bearer ${forged(token)}` }, 401);

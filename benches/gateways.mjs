@@ -67,10 +67,11 @@ const asJwt = {
 };
 
 /**
- * Accredit with four identity headers and a rule that requires a group, after a number of other rules; with `module`, in another module; with `redis`
- * (tests/e2e/lib/redis.mjs), as one of several replicas that tell each other there what has ended.
+ * Accredit with four identity headers and a rule that requires a group, after a number of other rules; with `resource`, in front of an MCP server, whose
+ * `tools` need another group; with `module`, in another module; with `redis` (tests/e2e/lib/redis.mjs), as one of several replicas that tell each other there
+ * what has ended.
  */
-export function accredit(provider, { rules = 1, bearer = false, jwt = false, listed = false, redis, module } = {}) {
+export function accredit(provider, { rules = 1, bearer = false, jwt = false, listed = false, resource, redis, module } = {}) {
   const plugin = (configuration) => {
     configuration.origins = [`http://${HOST}`];
     // Without filter state, because Envoy's own filters do not write anything for an access log either.
@@ -81,6 +82,7 @@ export function accredit(provider, { rules = 1, bearer = false, jwt = false, lis
     const others = Array.from({ length: rules - 1 }, (_, i) => ({ match: { path_separated_prefix: `/service-${i}/api` }, ...groupRule }));
     configuration.rules = [...others, { match: { path_separated_prefix: '/fast' }, ...groupRule }];
     if (bearer) configuration.providers[0].bearer = { audiences: ['orders'] };
+    if (resource) protect(configuration, resource);
     if (redis) configuration.revocations = { redis: { cluster: redisCluster.name } };
   };
   const redisCluster = redis && documentedCluster(redis.port);
@@ -90,6 +92,12 @@ export function accredit(provider, { rules = 1, bearer = false, jwt = false, lis
     return shipped;
   };
   return start(provider, { plugin, filters, clusters: redisCluster ? [redisCluster] : [] });
+}
+
+/** Makes /fast a protected resource, an MCP server. A call of one of `tools` needs a group that nobody is in. */
+function protect(configuration, { tools }) {
+  configuration.resources = [{ path: '/fast', audiences: ['orders'], scopes: ['orders:read'], ...(tools && { body_checked_by: 'server' }) }];
+  if (tools) configuration.rules.unshift({ match: { path_separated_prefix: '/fast', mcp: { tools } }, require: { claim: 'groups', any_of: ['nobody'] } });
 }
 
 /** Envoy's own filters. They also set identity headers, as far as they can: a list of groups becomes base64url. */

@@ -18,7 +18,7 @@ function init(args)
   for line in io.lines(args[1]) do
     local headers = {}
     for name, value in line:gmatch("([^\\t]-): ([^\\t]*)\\t") do headers[name] = value end
-    requests[#requests + 1] = wrk.format("GET", args[2], headers)
+    requests[#requests + 1] = wrk.format(args[4], args[2], headers, args[5])
   end
 end
 function request()
@@ -68,6 +68,8 @@ export class Loader {
       this.#file(traffic),
       traffic.path,
       start,
+      traffic.method,
+      ...(traffic.body ? [traffic.body] : []),
     ];
     const before = cpuNanoseconds(envoy.pid);
     const child = spawn(this.wrk, options);

@@ -32,12 +32,12 @@ export const stranger = () => person(15, { groups: ['visitors'] });
 const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
 
 /** Sends a request; resolves with the answer, without its body. */
-export function ask(port, path, headers = {}) {
+export function ask(port, path, headers = {}, { method = 'GET', body } = {}) {
   return new Promise((done, failed) => {
-    const request = http.get({ host: '127.0.0.1', port, path, agent, headers: { host: HOST, ...headers } }, (response) => {
+    const request = http.request({ host: '127.0.0.1', port, path, method, agent, headers: { host: HOST, ...headers } }, (response) => {
       response.resume().on('end', () => done(response));
     });
-    request.on('error', failed);
+    request.on('error', failed).end(body);
   });
 }
 
