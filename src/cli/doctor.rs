@@ -73,7 +73,7 @@ pub(super) fn doctor(asked: &Doctor, terminal: &mut Terminal<'_>) -> Result<Outc
             let mut report = Report::of(&provider.oidc.name);
             let (provider, callback) = (&provider.oidc, provider.callback.as_str());
             let visit = Visit { asked, named: named.as_ref(), gateway, provider, callback, path: format!("providers[{index}].") };
-            visit.examine(provider.signs_in() || provider.publishes_bearer_keys(), &mut report);
+            visit.examine(provider.vouches_by_keys(), &mut report);
             found.extend(report.finish());
         }
     }
@@ -145,6 +145,8 @@ impl Visit<'_> {
         }
         if !self.asked.documents_only && provider.signs_in() {
             self.redirect_uris(&metadata, report);
+        }
+        if !self.asked.documents_only && (provider.signs_in() || provider.has_client()) {
             self.client(&metadata, report);
         }
     }

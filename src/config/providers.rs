@@ -47,6 +47,11 @@ impl Providers {
         Ok(self.of_each(|listed| listed.signs_in)?.into_iter().filter(|signs_in| *signs_in).count())
     }
 
+    /// The number of those that say who somebody is: where people sign in, or whose bearer tokens are accepted.
+    pub(super) fn vouching(&self) -> Checked<usize> {
+        Ok(self.of_each(Listed::vouches)?.into_iter().filter(|vouches| *vouches).count())
+    }
+
     /// The names of those for which `wanted` is true.
     pub(super) fn names(&self, wanted: impl Fn(&Listed) -> Checked<bool>) -> Checked<Vec<String>> {
         let names = self.of_each(|listed| Ok((listed.name.clone()?, wanted(listed)?)))?;

@@ -338,6 +338,7 @@ fn nobody() -> Provider {
         written_endpoints: Vec::new(),
         clusters: Clusters::default(),
         client_id: String::new(),
+        sign_in: false,
         authentication: ClientAuthentication::None,
         scope: String::new(),
         authorization_params: Vec::new(),

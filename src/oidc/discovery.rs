@@ -60,6 +60,8 @@ pub enum Need {
     Keys,
     /// Asking about bearer tokens (RFC 7662).
     Introspection,
+    /// Getting tokens for applications (RFC 6749, section 4.4; RFC 8693).
+    Tokens,
 }
 
 impl Need {
@@ -70,6 +72,7 @@ impl Need {
             Self::SignIn => (&[Authorization, Token, Jwks], Some(Userinfo).filter(|_| provider.userinfo)),
             Self::Keys => (&[Jwks], None),
             Self::Introspection => (&[Introspection], None),
+            Self::Tokens => (&[Token], None),
         };
         needed.iter().copied().chain(optional)
     }
@@ -80,6 +83,8 @@ impl Need {
             (Self::SignIn, provider.signs_in()),
             (Self::Keys, provider.publishes_bearer_keys() || provider.transmits()),
             (Self::Introspection, provider.introspects()),
+            // One that is asked about tokens may have no client for more than that.
+            (Self::Tokens, provider.has_client() && !provider.signs_in() && !provider.introspects()),
         ];
         each.into_iter().filter(|(_, is_needed)| *is_needed).map(|(need, _)| need)
     }

@@ -24,8 +24,10 @@ pub struct Provider {
     pub written_endpoints: Vec<(EndpointName, Url)>,
     /// Which cluster reaches which host.
     pub clusters: Clusters,
-    /// Our client identifier; empty if nobody signs in there, and only its tokens are accepted.
+    /// Our client identifier; empty if we are no client there, and only its tokens are accepted.
     pub client_id: String,
+    /// Whether people sign in there, if we are a client. If not, that client only gets tokens for applications, or asks about bearer tokens.
+    pub sign_in: bool,
     /// How we prove that we are that client.
     pub authentication: ClientAuthentication,
     /// The scopes of an authorization request, separated by spaces. `openid` is one of them.
@@ -136,12 +138,17 @@ impl Clusters {
 impl Provider {
     /// Whether people can sign in there. If not, it only issues tokens.
     pub const fn signs_in(&self) -> bool {
-        !self.client_id.is_empty()
+        self.sign_in && !self.client_id.is_empty()
     }
 
     /// Whether we have a client there that authenticates. (A public client only names itself, which anybody can do.)
     pub fn has_client(&self) -> bool {
-        self.signs_in() && self.authentication != ClientAuthentication::None
+        !self.client_id.is_empty() && self.authentication != ClientAuthentication::None
+    }
+
+    /// Whether anything is verified with the keys that it publishes.
+    pub fn vouches_by_keys(&self) -> bool {
+        self.signs_in() || self.publishes_bearer_keys() || self.transmits()
     }
 
     /// Whether it is ever called, for its metadata or its keys.

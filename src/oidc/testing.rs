@@ -31,6 +31,7 @@ pub(crate) fn provider() -> Provider {
         written_endpoints: vec![],
         clusters: Clusters::new([("sso.example.com".into(), "sso".into())]),
         client_id: "app".into(),
+        sign_in: true,
         authentication: ClientAuthentication::SecretBasic(Secret::new("s3cret")),
         scope: "openid email".into(),
         authorization_params: vec![],

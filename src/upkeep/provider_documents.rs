@@ -151,7 +151,7 @@ impl ProviderDocuments {
         }
         // Whether they are due here or not: a key that another worker knows to be withdrawn must no longer verify anything here.
         self.adopt_keys(provider, sealer, world);
-        if self.are_keys_due(now) {
+        if provider.vouches_by_keys() && self.are_keys_due(now) {
             let urgency = urgency(&self.keys);
             self.keys.not_before = self.ask(provider, world, now, DocumentKind::Keys, urgency, fetches);
         }
@@ -354,6 +354,7 @@ fn urgency<T: PartialEq>(slot: &Slot<T>) -> Urgency {
 
 fn digest(provider: &Provider) -> String {
     let source = format!("{:?} {:?}", provider.source, provider.written_endpoints);
-    let checks = format!("{:?} {} {} {:?}", provider.clusters, provider.userinfo, provider.introspects(), provider.plain_http);
+    let needs = (provider.signs_in(), provider.userinfo, provider.introspects(), provider.has_client());
+    let checks = format!("{:?} {needs:?} {:?}", provider.clusters, provider.plain_http);
     Fingerprint::of([provider.issuer(), &source, &checks]).as_str().to_owned()
 }

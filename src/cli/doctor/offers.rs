@@ -21,10 +21,12 @@ pub(crate) fn of_document(
 ) {
     if provider.signs_in() {
         pkce(members, report);
-        client_authentication("token_endpoint_auth_methods_supported", provider, members, report);
         response_mode(provider, members, report);
         scopes(provider, members, report);
         sign_out(metadata, at_provider, report);
+    }
+    if provider.signs_in() || provider.has_client() {
+        client_authentication("token_endpoint_auth_methods_supported", provider, members, report);
     }
     if provider.introspects() {
         client_authentication("introspection_endpoint_auth_methods_supported", provider, members, report);

@@ -48,15 +48,28 @@ fn client_id(path: &str, shape: &ProviderShape, refusals: &mut Refusals) -> Chec
     Ok(client_id)
 }
 
-/// Refuses members that mean nothing without a client, because nobody signs in at this provider.
-pub(super) fn refuse_what_signs_in(path: &str, shape: &mut ProviderShape, refusals: &mut Refusals) {
-    let mut unwanted = Unwanted {
-        path,
-        sentence: "expected none without a client_id, because nobody signs in here; remove it, or write client_id",
-        refusals,
-    };
+/// Refuses members that mean nothing without a client.
+pub(super) fn refuse_what_needs_a_client(path: &str, shape: &mut ProviderShape, refusals: &mut Refusals) {
+    let sentence = "expected none without a client_id, because nobody signs in here; remove it, or write client_id";
+    let mut unwanted = Unwanted { path, sentence, refusals };
+    unwanted.member("sign_in", &mut shape.sign_in, Option::is_some);
     unwanted.member("client_secret", &mut shape.client_secret, Option::is_some);
     unwanted.member("token_endpoint_auth_method", &mut shape.token_endpoint_auth_method, Option::is_some);
+    refuse_what_signs_in(unwanted, shape);
+}
+
+/// Refuses members that mean nothing for a client by which nobody signs in, and a client that does not authenticate: nobody gives it a
+/// token.
+pub(super) fn refuse_beside_no_sign_in(path: &str, shape: &mut ProviderShape, refusals: &mut Refusals) {
+    let sentence = "expected a client that authenticates where sign_in is false, because no other one gets tokens, found a public one; write client_secret";
+    let mut public = Unwanted { path, sentence, refusals };
+    public
+        .member("token_endpoint_auth_method", &mut shape.token_endpoint_auth_method, |method| *method == Some(AuthMethod::None));
+    let sentence = "expected none where sign_in is false, because nobody signs in here; remove it, or sign_in";
+    refuse_what_signs_in(Unwanted { path, sentence, refusals }, shape);
+}
+
+fn refuse_what_signs_in(mut unwanted: Unwanted<'_>, shape: &mut ProviderShape) {
     unwanted.member("scope", &mut shape.scope, Option::is_some);
     unwanted.member("authorization_params", &mut shape.authorization_params, |params| !params.is_empty());
     unwanted.member("account_prompt", &mut shape.account_prompt, Option::is_some);

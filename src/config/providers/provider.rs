@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::config::providers::algorithms::algorithms;
 use crate::config::providers::bearer::{BearerShape, bearer};
-use crate::config::providers::client::{Client, authorization_params, client, refuse_what_asks, refuse_what_signs_in, scope};
+use crate::config::providers::client::{
+    Client, authorization_params, client, refuse_beside_no_sign_in, refuse_what_asks, refuse_what_needs_a_client, scope,
+};
 use crate::config::providers::source::{Source, check_reach, clusters, issuer_alone, source, url};
 use crate::config::providers::written::{AccountPrompt, ProviderShape, ResponseModeWord};
 use crate::config::reading::refusal::{Checked, Refusals};
@@ -22,6 +24,8 @@ pub(crate) struct Listed {
     pub(crate) name: Checked<String>,
     /// Whether people can sign in there.
     pub(crate) signs_in: Checked<bool>,
+    /// Whether we have a client there by which nobody signs in.
+    pub(crate) client_alone: Checked<bool>,
     /// Whether its tokens are accepted as bearer tokens.
     pub(crate) has_bearer: Checked<bool>,
     /// The secrets that the client authenticates with, each with the name of its field.
@@ -33,6 +37,11 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
+    /// Whether it says who somebody is: people sign in there, or its bearer tokens are accepted.
+    pub(crate) fn vouches(&self) -> Checked<bool> {
+        Ok(!self.client_alone? || self.has_bearer?)
+    }
+
     /// All its secrets, each with the name of its field.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
         let of_client = self.client_secrets.iter().map(|(member, secret)| (*member, secret));
@@ -43,9 +52,14 @@ impl Listed {
 /// Checks one provider.
 pub(super) fn provider(path: &str, mut shape: ProviderShape, refusals: &mut Refusals) -> Listed {
     let Client { id, authentication, secrets: client_secrets } = client(path, &shape, refusals);
-    let signs_in = is_written(&id);
+    let has_client = is_written(&id);
+    let (signs_in, client_alone) = match shape.sign_in {
+        Ok(None | Some(true)) => (has_client, Ok(false)),
+        Ok(Some(false)) => (Ok(false), has_client),
+        Err(refused) => (Err(refused), Err(refused)),
+    };
     let has_bearer = is_written(&shape.bearer);
-    let never_asked = match (signs_in, &shape.bearer) {
+    let never_asked = match (has_client, &shape.bearer) {
         (Ok(true), _) => Ok(false),
         (Ok(false), Ok(Some(bearer))) => bearer.has_keys(),
         // The identifier was refused, but it is written, so that people are to sign in here.
@@ -55,15 +69,18 @@ pub(super) fn provider(path: &str, mut shape: ProviderShape, refusals: &mut Refu
         (_, Err(refused)) => Err(*refused),
     };
     let shared = shape.bearer.as_ref().ok().and_then(|bearer| bearer.as_ref()?.secret.clone().ok().flatten());
-    if signs_in == Ok(false) {
-        refuse_what_signs_in(path, &mut shape, refusals);
+    if has_client == Ok(false) {
+        refuse_what_needs_a_client(path, &mut shape, refusals);
+    }
+    if client_alone == Ok(true) {
+        refuse_beside_no_sign_in(path, &mut shape, refusals);
     }
     if never_asked == Ok(true) {
         refuse_what_asks(path, &mut shape, refusals);
     }
     let name = shape.name.clone().and_then(|name| checked_name(path, name, refusals));
     let provider = settings(path, shape, &name, (id, authentication), never_asked, refusals);
-    Listed { name, signs_in, has_bearer, client_secrets, shared, provider }
+    Listed { name, signs_in, client_alone, has_bearer, client_secrets, shared, provider }
 }
 
 fn checked_name(path: &str, name: String, refusals: &mut Refusals) -> Checked<String> {
@@ -122,6 +139,7 @@ fn settings(
     let provider = Provider {
         name: parts.part(name.clone()),
         client_id: parts.part(client_id).unwrap_or_default(),
+        sign_in: parts.part(shape.sign_in).unwrap_or(true),
         scope: parts.part(shape.scope.and_then(|text| scope(path, text, refusals))),
         authorization_params: parts
             .part(shape.authorization_params.and_then(|params| authorization_params(path, params, refusals))),

@@ -29,6 +29,10 @@ shape! {
         /// without it nobody can sign in at this provider, and only its `bearer` has an effect: [Bearer tokens](#bearer-tokens)
         /// Default: required to sign in
         pub(super) client_id: Option<String> where text("text", "\\S"),
+        /// `false` for a client by which Accredit only gets tokens for [applications](#a-token-of-its-own-for-the-application), or asks about
+        /// bearer tokens: nobody signs in there
+        /// Default: `true` where there is a `client_id`
+        pub(super) sign_in: Option<bool>,
         /// white space around it is trimmed
         /// Default: required; refused with `token_endpoint_auth_method: none`
         pub(super) client_secret: Option<Secret>,

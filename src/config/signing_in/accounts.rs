@@ -201,7 +201,7 @@ pub(crate) fn several_claimants(
     by_password: Checked<bool>,
     signed: Checked<bool>,
 ) -> Checked<bool> {
-    let (count, signing_in) = (providers.count()?, providers.signing_in()?);
+    let (count, signing_in) = (providers.vouching()?, providers.signing_in()?);
     let (by_password, signed) = (by_password?, signed?);
     let looked_up = accounts.looks_up? && signing_in == 1;
     let users = usize::from(by_password && !looked_up);

@@ -161,6 +161,80 @@ fn no_rule_gives_a_token_to_strangers_or_one_for_a_token_that_nobody_has() {
     }
 }
 
+/// A provider `sso`, where people sign in, and `exchange`, where a rule gets tokens by a client by which nobody does, with these members.
+fn with_client_alone(members: &Value) -> Value {
+    let mut document = short_example();
+    document["providers"][0]["bearer"] = json!({"audiences": ["api"]});
+    let mut client = document["providers"][0].clone();
+    client.as_object_mut().unwrap().remove("bearer");
+    client["name"] = json!("exchange");
+    client["sign_in"] = json!(false);
+    for (member, value) in members.as_object().unwrap() {
+        match value {
+            Value::Null => drop(client.as_object_mut().unwrap().remove(member)),
+            value => client[member] = value.clone(),
+        }
+    }
+    document["providers"].as_array_mut().unwrap().push(client);
+    let forward = json!({"token_exchange": {"audience": "notes", "provider": "exchange"}});
+    document["rules"] = json!([{"require": {"bearer": "sso"}, "forward": forward}]);
+    document
+}
+
+#[test]
+fn a_client_by_which_nobody_signs_in_gets_tokens_and_is_no_provider_to_sign_in_at() {
+    // Where people come from one provider alone, a condition need not say whose claims it means.
+    let mut document = with_client_alone(&json!({}));
+    document["rules"][0]["match"] = json!({"path_separated_prefix": "/notes"});
+    document["rules"].as_array_mut().unwrap().push(json!({"require": {"claim": "groups", "any_of": ["staff"]}}));
+    let settings = load_json(&document).unwrap();
+    let exchange = &settings.providers[1];
+    assert!(exchange.oidc.has_client() && !exchange.oidc.signs_in() && exchange.oidc.is_asked());
+    assert_eq!((settings.providers[0].callback.as_str(), settings.several_claimants), ("/api/callback", false));
+    assert!(settings.sign_in_provider(Some("exchange")).is_none());
+    assert!(settings.sign_in_provider(None).is_some_and(|provider| provider.oidc.name == "sso"));
+}
+
+#[test]
+fn a_client_by_which_nobody_signs_in_has_nothing_of_sign_in_and_is_of_use() {
+    for (document, says) in [
+        (with_client_alone(&json!({"scope": "openid"})), "providers[1].scope: expected none where sign_in is false"),
+        (with_client_alone(&json!({"userinfo": true})), "providers[1].userinfo: expected none where sign_in is false"),
+        (
+            with_client_alone(&json!({"redirect_uri": "https://app.example.com/x"})),
+            "providers[1].redirect_uri: expected none where sign_in is false",
+        ),
+        (
+            with_client_alone(&json!({"client_secret": null, "token_endpoint_auth_method": "none"})),
+            "providers[1].token_endpoint_auth_method: expected a client that authenticates",
+        ),
+        (
+            with_client_alone(
+                &json!({"client_id": null, "client_secret": null, "bearer": {"audiences": ["api"]}, "issuer": "https://b.example", "clusters": {"b.example": "b"}}),
+            ),
+            "providers[1].sign_in: expected none without a client_id",
+        ),
+        (
+            changed(&with_client_alone(&json!({})), "/rules/0", json!({"require": {"bearer": "sso"}})),
+            "providers[1].sign_in: expected a rule that gets tokens by this client, found none",
+        ),
+        (
+            changed(&with_client_alone(&json!({})), "/rules/0/require", json!({"provider": "exchange"})),
+            "rules[0].require.provider: expected one of sso, found exchange",
+        ),
+    ] {
+        let refused = load_json(&document).err().map(|refusals| refusals.to_string()).unwrap_or_default();
+        assert!(refused.starts_with(says), "{says}: {refused}");
+    }
+}
+
+/// The document with another value at the place to which a JSON pointer leads.
+fn changed(document: &Value, pointer: &str, value: Value) -> Value {
+    let mut document = document.clone();
+    *document.pointer_mut(pointer).unwrap() = value;
+    document
+}
+
 #[test]
 fn the_clients_own_token_and_another_are_not_forwarded_under_one_rule() {
     let mut document = with_forward(&json!({"token_exchange": {"audience": "notes"}}));

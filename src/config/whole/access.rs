@@ -11,6 +11,7 @@ use crate::config::access::requirements::known::{Known, PolicyShapes};
 use crate::config::access::rules::forward;
 use crate::config::access::rules::written::{RuleShape, SharedCacheWord};
 use crate::config::access::rules::{self, rules};
+use crate::config::providers::Providers;
 use crate::config::providers::provider::Listed;
 use crate::config::reading::refusal::{Checked, Refusal, Refusals};
 use crate::config::reading::values::{either, is_written};
@@ -53,7 +54,7 @@ impl Access {
     pub(super) fn new(written: Written, ground: &Ground, keys: &Keys, signing_in: &SigningIn, refusals: &mut Refusals) -> Self {
         let several_claimants = several_claimants(&ground.providers, &signing_in.accounts, ground.by_password, ground.tokens.jwt);
         let mut known = Known {
-            providers: ground.providers.names(|_| Ok(true)),
+            providers: ground.providers.names(Listed::vouches),
             bearer_providers: ground.providers.names(|listed| listed.has_bearer),
             by_password: ground.by_password.map(|by_password| by_password.then_some(PASSWORD)),
             several_claimants,
@@ -97,9 +98,22 @@ impl Access {
             condition.compared(&mut compared);
         }
         let warnings = rules.warnings;
-        let rules = rules.all;
+        let rules = check_clients(&ground.providers, rules.all, refusals);
         Self { rules, policies, route_policies, may_end_everybody, several_claimants, named, compared, warnings }
     }
+}
+
+/// Refuses a client by which nobody signs in, and which does nothing else: no rule gets tokens by it, and it asks about none.
+fn check_clients(providers: &Providers, rules: Checked<Vec<Rule>>, refusals: &mut Refusals) -> Checked<Vec<Rule>> {
+    let rules = rules?;
+    let asked: Vec<_> = rules.iter().filter_map(|rule| rule.upstream_token.as_ref()?.provider.as_ref()).collect();
+    let is_idle = |listed: &Listed| {
+        let is_asked = listed.name.as_ref().is_ok_and(|name| asked.contains(&name));
+        listed.client_alone == Ok(true) && listed.has_bearer == Ok(false) && !is_asked
+    };
+    let Some((index, _)) = providers.readable().find(|(_, listed)| is_idle(listed)) else { return Ok(rules) };
+    let sentence = "expected a rule that gets tokens by this client, found none; name it in provider of forward.token_exchange or forward.client_credentials, or remove it";
+    Err(refusals.refuse(format!("providers[{index}].sign_in"), sentence))
 }
 
 /// What tokens of its own for the application depend on, of a provider.

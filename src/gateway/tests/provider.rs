@@ -55,6 +55,8 @@ pub(crate) struct Provider {
     pub(crate) refresh_tokens: BTreeSet<String>,
     /// The forms by which tokens for applications were asked for: by token exchange, or by client credentials.
     pub(crate) exchanged: Vec<BTreeMap<String, String>>,
+    /// The client authentication of each of these.
+    pub(crate) exchanged_by: Vec<String>,
     /// Members of the response to these, in place of the usual ones.
     pub(crate) exchange_response: Value,
     /// The reply to each of these, in place of the usual one.
@@ -92,6 +94,7 @@ impl Provider {
             refreshes: 0,
             refresh_tokens: BTreeSet::new(),
             exchanged: Vec::new(),
+            exchanged_by: Vec::new(),
             exchange_response: json!({}),
             instead_of_exchanging: None,
             grants: BTreeMap::new(),
@@ -173,7 +176,9 @@ impl Provider {
 
     /// Token exchange (RFC 8693), and client credentials (RFC 6749, section 4.4), with our client authentication.
     fn token_for_application(&mut self, form: BTreeMap<String, String>, call: &HttpCall) -> Reply {
-        assert!(call.headers.iter().any(|(name, value)| name == "authorization" && value.starts_with("Basic ")));
+        let (_, client) =
+            call.headers.iter().find(|(name, value)| name == "authorization" && value.starts_with("Basic ")).unwrap();
+        self.exchanged_by.push(client.clone());
         let mut response = json!({
             "access_token": format!("for-the-application-{}", self.exchanged.len()), "token_type": "Bearer", "expires_in": 3_600
         });

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::stage::{Browser, Stage, changed, document, forwarded, outcome, seconds};
+use super::stage::{Browser, Stage, changed, document, forwarded, location, outcome, query_parameters, seconds};
 use crate::crypto::key::Algorithm;
 use crate::crypto::testing::RSA;
 use crate::gateway::pending::Step;
@@ -10,6 +10,7 @@ use crate::http::message::{Headers, Reply};
 use crate::oidc::testing::{ISSUER, json_reply, reply};
 use crate::step::event::{Event, UpstreamTokenAnswer};
 
+mod client_alone;
 mod ends;
 mod together;
 

@@ -12,10 +12,8 @@ const FORMATS: [&str; 4] = ["log_format", "format", "json_format", "typed_json_f
 
 /// Checks the access logs of the manager.
 pub(super) fn of_logs(manager: &Node, settings: &Settings, report: &mut Report<'_>) {
-    let comes_in_the_query = settings
-        .providers
-        .iter()
-        .any(|provider| !provider.oidc.client_id.is_empty() && provider.oidc.response_mode == ResponseMode::Query);
+    let comes_in_the_query =
+        settings.providers.iter().any(|provider| provider.oidc.signs_in() && provider.oidc.response_mode == ResponseMode::Query);
     for log in field(manager, "access_log").map_or(&[][..], Node::elements) {
         let mut texts = Vec::new();
         log.each_text(&mut |node, text| texts.push((node, text.to_ascii_uppercase())));
