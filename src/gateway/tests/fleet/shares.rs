@@ -107,16 +107,21 @@ fn an_account_that_refreshes_in_a_loop_fills_only_its_share_of_the_store() {
 #[test]
 fn results_that_find_no_room_to_wait_while_the_store_is_away_take_nothing_of_their_accounts_shares() {
     let (mut stage, mut fleet) = with_ended_tokens(1);
-    let mut browsers = Vec::new();
-    for account in 0..5 {
-        stage.provider.claims = json!({"sub": format!("account {account}")});
-        browsers.extend(sign_in(&mut stage, 100));
-    }
+    let claims = |account: usize| json!({"sub": format!("account {account}")});
+    let of_accounts: Vec<_> = (0..5)
+        .map(|account| {
+            stage.provider.claims = claims(account);
+            sign_in(&mut stage, 100)
+        })
+        .collect();
     pass_quickly(&mut stage, &mut fleet, LIFE);
     fleet.shelf.instead = Some(Reply::Reset);
     let refreshes = stage.provider.refreshes;
-    browsers.iter().for_each(|browser| drop(waits(&mut fleet.replicas[0], browser)));
-    fleet.pass(&mut stage, seconds(5));
+    for (account, browsers) in of_accounts.iter().enumerate() {
+        stage.provider.claims = claims(account);
+        browsers.iter().for_each(|browser| drop(waits(&mut fleet.replicas[0], browser)));
+        fleet.pass(&mut stage, seconds(2));
+    }
     assert_eq!(stage.provider.refreshes - refreshes, 500);
     let memory = fleet.replicas[0].world.memory.borrow();
     let of_results = memory.iter().filter(|(key, _)| key.starts_with("accredit/5/results/"));
