@@ -180,7 +180,7 @@ impl Play {
         let honest = self.stage.provider.signs;
         if let Lie::ForeignKey = lie {
             let (_, algorithm, kid) = honest;
-            let foreign = if self.provider_keys % 2 == 0 { &OTHER_P256 } else { &P256 };
+            let foreign = if self.provider_keys.is_multiple_of(2) { &OTHER_P256 } else { &P256 };
             self.stage.provider.signs = (foreign, algorithm, kid);
         }
         let callback = self.at(replica, browser, |stage| stage.go_to_the_provider("/page"));
@@ -291,7 +291,7 @@ impl Play {
             }
             Act::ProviderKey => {
                 self.provider_keys += 1;
-                let key = if self.provider_keys % 2 == 0 { &P256 } else { &OTHER_P256 };
+                let key = if self.provider_keys.is_multiple_of(2) { &P256 } else { &OTHER_P256 };
                 let kid = ["first", "second", "third", "fourth", "fifth"][self.provider_keys % 5];
                 self.stage.provider.publishes = vec![(key, kid)];
                 self.stage.provider.signs = (key, Algorithm::ES256, kid);
