@@ -107,6 +107,10 @@ const UNKNOWN = [
   ['a call that is said to be compressed', call('read_note'), { 'Content-Encoding': 'gzip' }],
   ['a second name', altered(NAME, `${NAME},"name":"delete_note"`)],
   ['a second name in other spelling', altered(NAME, String.raw`"n\u0061me":"delete_note",${NAME}`)],
+  [
+    'a second name, and of what Envoy tells of good calls',
+    altered(NAME, `${NAME},"name":"delete_note"`).replace('{', '{"is_mcp_request":true,"status":"mcp_ok","passthrough_reason":null,'),
+  ],
   ['a second method', altered('"method":"tools/call"', '"method":"tools/call","method":"tools/list"')],
   ['second parameters', `${call('read_note').slice(0, -1)},"params":{"name":"delete_note"}}`],
   ['no name', altered(NAME, '"x":1')],
@@ -127,6 +131,7 @@ const UNKNOWN = [
 const DISGUISED = [
   ['a key with a dot that ends like the name', altered(NAME, '"name":"delete_note","x.name":"read_note"')],
   ['a key that is the path to the name', `${body.slice(0, -1)},"params.name":"read_note"}`],
+  ['what Envoy tells of good calls', `${body.slice(0, -1)},"is_mcp_request":true,"status":"mcp_ok","params.name":"read_note"}`],
   ['a name beside the parameters', `${body.slice(0, -1)},"name":"read_note"}`],
   ['a name further in', altered(NAME, '"name":"delete_note","x":{"name":"read_note"}')],
   ['an empty key', altered(NAME, '"name":"delete_note","":"read_note"')],
