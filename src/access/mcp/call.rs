@@ -240,7 +240,7 @@ fn has_credential(request: &Request, text: &str) -> bool {
     let is_in_text = |credential: &[u8]| text.as_bytes().windows(credential.len()).any(|part| part == credential);
     request.headers.all("authorization").take(2).any(|line| {
         let line = line.trim_ascii_end();
-        // A credential that is longer than the text is not in it. So no more is looked at than is as long as that: most have a thousand bytes.
+        // A credential that is longer than the text is not in it, so that no more than that is looked at: most have a thousand bytes.
         let (before, end) = line.split_at(line.len().saturating_sub(text.len().saturating_add(1)));
         let credential = end.rsplit(|byte| matches!(byte, b' ' | b'\t')).next().unwrap_or_default();
         let is_whole = credential.len() < end.len() || before.is_empty();

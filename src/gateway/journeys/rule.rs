@@ -1,5 +1,5 @@
-//! The rule that a request must meet: the one for its host, method, path and call, with the policy of Envoy's route. Who sends the request is
-//! not known here.
+//! The rule that a request must meet: the one for its host, method, path and call, with the policy of Envoy's route. Who sends the
+//! request is not known here.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -16,9 +16,9 @@ use crate::words::world::{RouteMetadata, World};
 /// The key in route metadata that names a policy.
 const ROUTE_POLICY: &str = "policy";
 
-/// The rule that applies to a request, with the condition of the policy that Envoy's route names added to it; and why the request is refused
-/// whoever sent it, if it is. Removing a header makes Envoy choose the route again, and the new one could name another policy. So while
-/// routes name policies, a request with a header that would be removed is refused.
+/// The rule that applies to a request, with the condition of the policy that Envoy's route names added to it; and why the request is
+/// refused whoever sent it, if it is. Removing a header makes Envoy choose the route again, and the new one could name another policy.
+/// So while routes name policies, a request with a header that would be removed is refused.
 ///
 /// # Errors
 /// [`Reason::HeaderAmbiguous`] for such a request; [`Reason::RoutePolicyUnknown`] if the policy is not defined or cannot be read.
