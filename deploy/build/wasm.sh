@@ -32,10 +32,10 @@ if [ ! -e "$output" ] || ! all | cmp -s - "$stamp"; then
         say "wasm-opt"
         # The features are those of rustc's target, and SIMD; never -all, which Envoy refuses. The functions and locals that are used most get
         # the shortest numbers. --low-memory-unused is safe because the first kilobyte of the memory is the far end of the stack: no valid
-        # address is there. Tiny functions are inlined everywhere, and a function with one caller if it is of moderate size (`make bench`
-        # shows what a worker then needs).
+        # address is there. Tiny functions are inlined everywhere, and a function with one caller if it is small: Envoy's compiler
+        # needs memory for the largest function, and keeps it (with 3000 instead of 300, a worker needs 25 MiB more).
         "$here/node_modules/.bin/wasm-opt" -Oz --converge --low-memory-unused --reorder-functions --reorder-locals --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals \
-            --enable-nontrapping-float-to-int --one-caller-inline-max-function-size=800 --always-inline-max-function-size=4 \
+            --enable-nontrapping-float-to-int --one-caller-inline-max-function-size=300 --always-inline-max-function-size=4 \
             --flexible-inline-max-function-size=10 "$less" -o "$new"
         rm "$less"
     fi
