@@ -16,7 +16,7 @@ const ANSWER: &str = "__jsonrpc_response";
 pub fn call(read: impl Fn(&[&str]) -> Option<Vec<u8>>) -> Option<Named> {
     let is = |name: &str, wanted: &[u8]| read(&[name]).is_some_and(|value| value == wanted);
     let whole = read(&["passthrough_reason"]).is_none() && read(&["is_exceeding_limit"]).is_none();
-    // Without `jsonrpc`, what stands there was taken from header fields.
+    // A message of JSON-RPC 2.0. (Where the metadata came from cannot be seen: with `attribute_source: HEADERS` they look the same.)
     let was_read = is("is_mcp_request", &[1]) && is("status", b"mcp_ok") && is("jsonrpc", b"2.0");
     let method = read(&["method"]).and_then(text).filter(|method| whole && was_read && method != ANSWER)?;
     if !NAMING.contains(&method.as_str()) {
