@@ -70,13 +70,13 @@ impl Pieces {
     pub fn find(&mut self, world: &dyn World, name: u64) -> Option<Mark> {
         let number = self.size.number_of(name);
         let generation = self.generations.get(number).copied()?;
-        let key = self.key_of(number);
-        let most = self.size.marks;
-        let copy = self.copies.get_mut(number)?;
-        if copy.generation != Some(generation) {
+        if self.copies.get(number)?.generation != Some(generation) {
+            let (key, most) = (self.key_of(number), self.size.marks);
+            let copy = self.copies.get_mut(number)?;
             copy.load(world, &key, most);
             copy.generation = Some(generation);
         }
+        let copy = self.copies.get(number)?;
         let marks = records(&copy.bytes);
         let position = marks.binary_search_by_key(&name, Mark::name_in).ok()?;
         marks.get(position).map(|mark| Mark::read(mark).lasting(self.lasting))
