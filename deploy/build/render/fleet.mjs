@@ -14,15 +14,16 @@ Use it      docs/deployment.md, "Three Envoys with everything", has each step:
 Environment ACCREDIT_ORIGIN, OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET; ACCREDIT_KEY and ACCREDIT_OTHER_KEY, two keys of 32 bytes in base64;
             REDIS_PASSWORD. They are the same on every machine.
 Files       /etc/accredit/accredit.wasm, the module; /etc/accredit/tls.crt and tls.key, the certificate for the host of ACCREDIT_ORIGIN.
-Ports       8443 https; 8080 sends http to https; 8001 /ready for a load balancer, and /stats/prometheus: let only these reach it.
+Ports       8443 https; 8080 sends http to https; 8001 /ready and /live for a load balancer, and /stats/prometheus: let only these reach it.
 Change      redis.internal           the host of your Redis, three times: the cluster \`redis\`; and its trusted_ca, if you sign its certificate yourself
             application.internal     your application, and its port
+            scope, rules             \`groups\` in \`scope\`, where the provider refuses it; the rules for /chat, /members and /api/chat are samples
             the groups               \`security\` and \`helpdesk\` end sessions of others, \`security\` those of everybody
             what your provider has   remove the endpoints that it does not use, and \`transmitters\` with security_events, if it sends none. Where it has
                                      back-channel logout, remove frontchannel_logout: nothing proves such a request
 
 The client's address is the address of the connection. For a load balancer in front, change this file, because otherwise all clients have its address:
-  it speaks HTTP                 \`xff_num_trusted_hops: 1\` beside \`use_remote_address\`, plus one for each further proxy; and let only it reach this port,
+  it speaks HTTP, by TLS to 8443 \`xff_num_trusted_hops: 1\` beside \`use_remote_address\`, plus one for each further proxy; and let only it reach this port,
                                  because Envoy then trusts x-forwarded-for
   it speaks the PROXY protocol   \`listener_filters\` with envoy.filters.listener.proxy_protocol in the listeners \`gateway\` and \`redirect\`
 
@@ -64,6 +65,7 @@ const SAID = [
   ['(README.md)', '(docs/deployment.md)'],
   ['the kubelet and Prometheus', 'a load balancer and Prometheus'],
   ['the pod must still answer its probes', 'it must still answer'],
+  ['Holds a request to the endpoint of back-channel logout until', 'Holds a request to one of the three endpoints that read a body until'],
 ];
 
 function said(text, [there, here]) {
