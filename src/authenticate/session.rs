@@ -113,7 +113,10 @@ fn unsealed(settings: &Settings, visit: &Visit, sealed: &[u8]) -> Result<Session
     })?;
     let (provider, origin) = (&session.provider, &session.origin);
     match settings.fingerprint(provider) {
-        None => Err(invalid(format!("the session is of provider {}, which is not configured here", quote(provider)))),
+        None => Err(invalid(format!(
+            "the session is of provider {}, which is not configured here, or not to sign in",
+            quote(provider)
+        ))),
         Some(ours) if *ours != session.fingerprint => Err(invalid(format!(
             "the session was made under another configuration of provider {}: with another issuer, client_id or forward, or other claims for rules and headers",
             quote(provider)

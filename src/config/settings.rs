@@ -311,7 +311,8 @@ impl Settings {
     /// begin there no longer.
     pub fn fingerprint(&self, name: &str) -> Option<&Fingerprint> {
         let by_password = self.password.as_ref().filter(|_| name == PASSWORD).map(|password| &password.fingerprint);
-        by_password.or_else(|| self.provider(name).map(|provider| &provider.fingerprint))
+        let provider = || self.provider(name).filter(|provider| provider.oidc.sign_in);
+        by_password.or_else(|| provider().map(|provider| &provider.fingerprint))
     }
 
     /// Whether a session began here: at one of these origins, and at its provider as that is configured now. (A session that is a JWT

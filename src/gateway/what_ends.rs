@@ -29,9 +29,9 @@ pub(super) fn of_logout_token<'a>(
 
 /// What ends all sessions of the person whose session this is, as of now. Where the user service has given them their subject, they may
 /// have sessions that do not say what `sub` at the provider is. This session may have begun later than now, where our clock is behind
-/// that of the replica that began it: what began before it ends, too.
+/// that of the replica that began it: what began before it ends, too, as far as clocks may differ.
 pub(super) fn of_person<'a>(settings: &Settings, session: &'a Session, now: Timestamp) -> Vec<End<'a>> {
-    let begun_by = now.max(session.created);
+    let begun_by = now.max(session.created.min(SessionSettings::all_has_begun_by(now)));
     let (provider, until) = (session.provider.as_str(), settings.session.nothing_is_left_after(begun_by));
     let subjects = settings.people(provider).subjects;
     let by_sub = session.subject_at_provider(subjects).map(|sub| End::PersonHere { provider, sub, begun_by, until });

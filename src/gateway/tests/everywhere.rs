@@ -48,6 +48,19 @@ fn what_began_before_the_persons_own_session_ends_even_at_a_replica_whose_clock_
 }
 
 #[test]
+fn a_session_from_a_clock_that_was_hours_ahead_ends_no_sign_in_of_the_hours_after() {
+    let mut stage = Stage::ready(&document());
+    let now = stage.worker.world.now;
+    stage.worker.wait(seconds(7_200));
+    stage.sign_in("/page");
+    stage.worker.world.now = now;
+    stage.script("POST", EVERYWHERE);
+    stage.worker.wait(seconds(660));
+    let later = another_browser(&mut stage);
+    assert!(is_in(&mut stage, &later));
+}
+
+#[test]
 fn without_the_parameter_only_this_browser_is_signed_out() {
     for target in ["/api/logout", "/api/logout?x=everywhere", "/api/logout?Everywhere"] {
         let mut stage = Stage::signed_in(&document());

@@ -62,7 +62,10 @@ fn a_session_sealed_by_another_replica_says_so_in_a_line() {
 fn a_session_of_another_configuration_says_what_differs() {
     for (configuration, expected) in [
         (with("/session/claims", json!(["address"])), "under another configuration of provider \\\"main\\\""),
-        (with("/providers/0/name", json!("another")), "of provider \\\"main\\\", which is not configured here"),
+        (
+            with("/providers/0/name", json!("another")),
+            "of provider \\\"main\\\", which is not configured here, or not to sign in",
+        ),
         (with("/origins", json!(["https://new.example.com", "https://app.example.com:8443"])), ""),
     ] {
         let stage = Stage::signed_in(&document());

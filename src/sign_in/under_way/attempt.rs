@@ -33,7 +33,7 @@ pub fn metadata(scene: &mut Scene<'_>, provider: &ProviderSettings, now: Timesta
     scene.metadata(provider, now).ok_or_else(lost)
 }
 
-/// The provider of this name, if its issuer, its client and this origin are still those that the attempt was begun for: the code
+/// The provider of this name, if people sign in there, and its issuer, its client and this origin are still those that the attempt was begun for: the code
 /// must not be sent anywhere else.
 ///
 /// # Errors
@@ -44,8 +44,9 @@ pub fn checked_client<'a>(
     name: &str,
     begun_for: &Fingerprint,
 ) -> Result<&'a ProviderSettings, Failure> {
-    let provider = settings.provider(name);
-    let provider = provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, "its provider is no longer configured"))?;
+    let provider = settings.provider(name).filter(|provider| provider.oidc.signs_in());
+    let detail = "its provider is no longer configured, or no longer to sign in";
+    let provider = provider.ok_or_else(|| Failure::new(Reason::AttemptMissing, detail))?;
     if *begun_for != client_fingerprint(provider.oidc.issuer(), &provider.oidc.client_id, &visit.origin) {
         let detail =
             "it was begun for another issuer, client or origin: by another gateway with this key, or another configuration";

@@ -124,8 +124,9 @@ fn of_chain(
         let Some(host) = host_of(&hosts, origin.authority()).or_else(|| host_of(&hosts, origin.host())) else { continue };
         for route in host.routes_of_post(path).filter(|route| route.to_cluster().is_some()) {
             let lacks: Vec<_> = here.iter().map(|filter| lack(filter, place, route)).collect();
-            // One of several is enough.
-            let Some(Some(lack)) = lacks.iter().min_by_key(|lack| lack.is_some()) else { continue };
+            // Behind, one of several is enough, because each refuses. Before, what any of them tells is believed.
+            let is_enough = place == Place::Behind && lacks.iter().any(Option::is_none);
+            let Some(lack) = lacks.iter().flatten().next().filter(|_| !is_enough) else { continue };
             // One place lacks the same for each path that it is for.
             if !told.contains(&lack.spot) {
                 told.push(lack.spot);

@@ -42,6 +42,38 @@ fn nobody_is_sent_to_it_nor_comes_back_from_it() {
     assert_eq!(outcome(&step), (401, "session_missing"), "an address like others");
 }
 
+/// The same two providers where people sign in at both, at addresses that are the same in both configurations.
+fn where_people_sign_in_at_both() -> Value {
+    let mut document = document_with_client();
+    document["providers"][0].as_object_mut().unwrap().remove("sign_in");
+    document
+}
+
+#[test]
+fn who_signed_in_by_it_before_is_signed_in_no_longer_and_whoever_is_about_to_stays_out() {
+    let both = where_people_sign_in_at_both();
+    let mut stage = Stage::ready(&both);
+    let start = |stage: &mut Stage| {
+        let begun = stage.navigate("/api/login?provider=exchange");
+        stage.provider.agree(location(&begun))
+    };
+    stage.provider.claims["aud"] = json!("exchanger");
+    let callback = start(&mut stage);
+    stage.navigate(&callback);
+    assert_eq!(outcome(&stage.script("GET", "/page")), (200, ""));
+    let signed_in = stage.browser.clone();
+    stage.browser = Default::default();
+    let callback = start(&mut stage);
+    // From now on nobody signs in by it.
+    stage.worker = stage.worker.beside(&document_with_client());
+    stage.worker.fetch_due_for(&mut stage.provider, seconds(1));
+    assert_eq!(outcome(&stage.worker.begin(signed_in.script("GET", "/page"))), (401, "session_invalid"));
+    let back = stage.navigate(&callback.replace("/callback/exchange", "/callback"));
+    assert_eq!(outcome(&back), (400, "attempt_missing"));
+    assert!(format!("{:?}", back.events).contains("its provider is no longer configured, or no longer to sign in"));
+    assert!(!stage.browser.jar.contains_key("__Host-accredit"));
+}
+
 #[test]
 fn its_keys_are_not_fetched() {
     let mut alone = document_with_client();
