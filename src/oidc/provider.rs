@@ -146,9 +146,10 @@ impl Provider {
         !self.client_id.is_empty() && self.authentication != ClientAuthentication::None
     }
 
-    /// Whether anything is verified with the keys that it publishes.
+    /// Whether anything is verified with the keys that it publishes: not where we are only a client that gets tokens. (A transmitter of
+    /// security events has no client.)
     pub fn vouches_by_keys(&self) -> bool {
-        self.signs_in() || self.publishes_bearer_keys() || self.transmits()
+        self.client_id.is_empty() || self.signs_in() || self.publishes_bearer_keys()
     }
 
     /// Whether it is ever called, for its metadata or its keys.
