@@ -125,6 +125,19 @@ fn an_event_ends_the_sessions_that_it_is_about_at_every_worker_and_no_other() {
 }
 
 #[test]
+fn the_keys_of_a_transmitter_are_fetched_also_where_their_address_is_written() {
+    for place in ["metadata_url", "jwks_uri"] {
+        let address = if place == "jwks_uri" { "keys" } else { ".well-known/ssf-configuration" };
+        let changes = json!({"metadata_url": null, place: format!("{ISSUER}/{address}")});
+        let mut stage = Stage::ready(&taking(document(), &changes));
+        stage.sign_in("/page");
+        let token = revoked(&stage, &person());
+        assert_eq!(verdict(&post(&mut stage, &token)).0, 202, "{place}");
+        assert!(!is_signed_in(&mut stage), "{place}");
+    }
+}
+
+#[test]
 fn each_kind_of_event_ends_sessions_if_it_is_configured() {
     for kind in EventKind::ALL {
         for (events, change_type, ends) in [
