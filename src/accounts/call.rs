@@ -110,7 +110,7 @@ impl Call {
         let unreachable =
             |what: &str| Failure::new(Reason::AccountsUnreachable, format!("cluster {} was not reached: {what}", self.cluster));
         match reply {
-            Reply::NotSent => Err(unreachable("Envoy could not send; is there a cluster of that name?")),
+            Reply::NotSent => Err(unreachable("Envoy could not send; is there a cluster of that name, with a healthy host?")),
             Reply::Reset => {
                 Err(unreachable(&["the connection was reset before an answer", &counters(&self.cluster, "TLS")].concat()))
             }

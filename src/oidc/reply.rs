@@ -61,7 +61,7 @@ pub(super) fn answer<'a>(
     let whom = format!("{address} (cluster {cluster})");
     let unreachable = |what: &str| Failure::new(reasons.unreachable, format!("{whom} was not reached: {what}"));
     match reply {
-        Reply::NotSent => Err(unreachable("Envoy could not send; is there a cluster of that name?")),
+        Reply::NotSent => Err(unreachable("Envoy could not send; is there a cluster of that name, with a healthy host?")),
         Reply::Reset => {
             let what = "the connection was reset before an answer; TLS settings of the cluster?";
             Err(unreachable(&[what, &counters(cluster, "TLS")].concat()))

@@ -66,7 +66,7 @@ fn whoever_signs_out_leaves_no_refresh_token_that_counts() {
 fn a_provider_that_does_not_answer_changes_nothing_for_anybody_and_is_told() {
     for (reply, trouble) in [
         (Reply::Reset, "the connection was reset"),
-        (Reply::NotSent, "Envoy could not send it; is there a cluster of that name?"),
+        (Reply::NotSent, "Envoy could not send it; is there a cluster of that name, with a healthy host?"),
         (json_reply(503, &json!({})), "status 503"),
     ] {
         let mut stage = at_provider_with(&json!(REVOKE), &following());

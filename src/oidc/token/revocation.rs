@@ -26,6 +26,6 @@ pub fn trouble(reply: &Reply) -> Option<String> {
         Reply::Answered { status: 200, .. } => None,
         Reply::Answered { status, .. } => Some(format!("status {status}")),
         Reply::Reset => Some("the connection was reset".to_owned()),
-        Reply::NotSent => Some("Envoy could not send it; is there a cluster of that name?".to_owned()),
+        Reply::NotSent => Some("Envoy could not send it; is there a cluster of that name, with a healthy host?".to_owned()),
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn body<'a>(redis: &Redis, reply: &'a Reply) -> Result<&'a [u8], Fail
     let cluster = &redis.cluster;
     let unreached = |what: &str| failure(redis, &["was not reached: ", what].concat());
     match reply {
-        Reply::NotSent => Err(unreached("Envoy could not send; is there a cluster of that name?")),
+        Reply::NotSent => Err(unreached("Envoy could not send; is there a cluster of that name, with a healthy host?")),
         Reply::Reset => {
             let what = "the connection was reset before an answer; does the server expect TLS, or the cluster?";
             Err(unreached(&[what, &counters(cluster, "TLS")].concat()))

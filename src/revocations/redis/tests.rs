@@ -197,7 +197,7 @@ fn a_server_that_repeats_what_was_sent_does_not_bring_the_password_into_a_log() 
 fn a_server_that_was_not_reached_is_told_from_one_that_closed_the_connection() {
     let refused = "upstream connect error or disconnect/reset before headers. reset reason: connection failure";
     for (reply, words) in [
-        (Reply::NotSent, "was not reached: Envoy could not send; is there a cluster of that name?"),
+        (Reply::NotSent, "was not reached: Envoy could not send; is there a cluster of that name, with a healthy host?"),
         (Reply::Reset, "was not reached: the connection was reset before an answer; does the server expect TLS, or the cluster?"),
         (answered(504, "upstream request timeout"), "did not answer within 800 ms (status 504)"),
         (
