@@ -2,7 +2,6 @@
 //! stands for, nor make one that is believed. What has ended, and until when that matters, is not known here.
 
 use std::fmt;
-use std::hash::Hasher;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -50,16 +49,28 @@ impl EndKey {
         self.id
     }
 
-    /// The name of something of this kind: SipHash-2-4 of the parts, each with its length before it, so that no two lists have the
-    /// same name but by chance (one in 2^64).
-    pub fn name(&self, kind: u8, parts: &[&str]) -> u64 {
-        let mut hasher = SipHasher24::new_with_key(&self.naming);
-        hasher.write(&[kind]);
+    /// Writes what a name is of: something of this kind, and its parts, each with its length before it, so that no two lists are
+    /// written alike.
+    pub fn write_named(message: &mut Vec<u8>, kind: u8, parts: &[&str]) {
+        message.push(kind);
         for part in parts {
-            hasher.write(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-            hasher.write(part.as_bytes());
+            message.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            message.extend_from_slice(part.as_bytes());
         }
-        hasher.finish()
+    }
+
+    /// The name of what was written by [`EndKey::write_named`]: its SipHash-2-4. Two things have the same name only by chance (one in
+    /// 2^64).
+    pub fn name_of(&self, message: &[u8]) -> u64 {
+        SipHasher24::new_with_key(&self.naming).hash(message)
+    }
+
+    /// The name of something of this kind.
+    #[cfg(test)]
+    pub fn name(&self, kind: u8, parts: &[&str]) -> u64 {
+        let mut message = Vec::new();
+        Self::write_named(&mut message, kind, parts);
+        self.name_of(&message)
     }
 
     /// The MAC of an announcement.

@@ -322,22 +322,21 @@ impl EndedSessions {
     fn is_marked(&mut self, world: &dyn World, names: &Names, now: Timestamp) -> bool {
         let ended = |mark: Option<Mark>| mark.is_some_and(|mark| mark.ended(names.begun, now));
         let ended_here = |mark: Option<Mark>| mark.is_some_and(|mark| mark.ended(names.begun_here, now));
-        if names.own.iter().any(|name| ended(self.of_none.find(world, *name)))
-            || names.everybody.iter().any(|name| ended_here(self.of_none.find(world, *name)))
+        if names.own().iter().any(|name| ended(self.of_none.find(world, *name)))
+            || names.everybody().iter().any(|name| ended_here(self.of_none.find(world, *name)))
             || self.operators_ends.has(world, names, now)
-            || names.provider_session.iter().any(|name| ended_here(self.unproved.table.find(world, *name)))
+            || names.provider_session().iter().any(|name| ended_here(self.unproved.table.find(world, *name)))
         {
             return true;
         }
-        let at_provider = || names.at_provider.iter().chain(&names.provider_session);
         let table = self.table(&names.provider);
-        if at_provider().any(|name| ended(table.find(world, *name)))
-            || names.here.iter().any(|name| ended_here(table.find(world, *name)))
+        if names.at_provider().iter().any(|name| ended(table.find(world, *name)))
+            || names.here().iter().any(|name| ended_here(table.find(world, *name)))
         {
             return true;
         }
-        let Some(table) = self.reported_ends.table(&table_of(&names.provider)) else { return false };
-        at_provider().chain(&names.reported).any(|name| ended(table.find(world, *name)))
+        let Some(table) = self.reported_ends.table_for(&names.provider) else { return false };
+        names.reported().iter().any(|name| ended(table.find(world, *name)))
     }
 
     /// The table that an end belongs into, by the provider's name, and its marks, one under each key.

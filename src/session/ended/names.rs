@@ -5,8 +5,11 @@ use std::cell::Cell;
 
 use crate::crypto::end_key::EndKey;
 use crate::session::content::{People, Session};
-use crate::words::principal::{AssumedVerified, ClaimPath, Claims, canonical_email};
+use crate::words::principal::{AssumedVerified, Claims, canonical_email, is_verified};
 use crate::words::time::Timestamp;
+
+/// Under how many names a session may have ended at most, for each key.
+const MOST: usize = 12;
 
 /// What a name stands for. The numbers stay the same in later versions.
 #[derive(Clone, Copy)]
@@ -38,7 +41,9 @@ pub(super) enum Kind {
 
 /// The names of something, one under each key.
 pub(super) fn names(keys: &[EndKey], kind: Kind, parts: &[&str]) -> Vec<u64> {
-    keys.iter().map(|key| key.name(kind as u8, parts)).collect()
+    let mut list = List::of(keys, 1);
+    list.add(kind, parts);
+    list.names
 }
 
 /// The names of the sessions of which all is true that is given. An empty text stands for what is not given, as none of these is
@@ -47,28 +52,48 @@ pub(super) fn matching(keys: &[EndKey], provider: &str, sub: Option<&str>, sid: 
     match (sub, sid, address) {
         (Some(sub), None, None) => names(keys, Kind::Person, &[provider, sub]),
         (None, Some(sid), None) => names(keys, Kind::AtProvider, &[provider, sid]),
-        _ => {
-            let [sub, sid, address] = [sub, sid, address].map(Option::unwrap_or_default);
-            names(keys, Kind::Matching, &[provider, sub, sid, address])
-        }
+        _ => names(
+            keys,
+            Kind::Matching,
+            &[provider, sub.unwrap_or_default(), sid.unwrap_or_default(), address.unwrap_or_default()],
+        ),
     }
 }
 
-/// The names of a session for whatever a security event may say of it together. Every session has them, whether a transmitter is
-/// configured now or not: what has ended stays so when it is configured no longer.
-fn reported(keys: &[EndKey], session: &Session, sub: Option<&str>, sid: Option<&str>, address: Option<&str>) -> Vec<u64> {
-    let mut names = Vec::new();
-    for sub in with_and_without(sub) {
-        for sid in with_and_without(sid) {
-            for address in with_and_without(address) {
-                // The others are names that it has anyway.
-                if address.is_some() || (sub.is_some() && sid.is_some()) {
-                    names.extend(matching(keys, &session.provider, sub, sid, address));
+/// Names that are made one after the other, each under every key.
+struct List<'a> {
+    keys: &'a [EndKey],
+    names: Vec<u64>,
+    message: Vec<u8>,
+}
+
+impl<'a> List<'a> {
+    /// No names yet, and room for those of so many things.
+    fn of(keys: &'a [EndKey], things: usize) -> Self {
+        Self { keys, names: Vec::with_capacity(keys.len().saturating_mul(things)), message: Vec::with_capacity(128) }
+    }
+
+    fn add(&mut self, kind: Kind, parts: &[&str]) {
+        self.message.clear();
+        EndKey::write_named(&mut self.message, kind as u8, parts);
+        self.names.extend(self.keys.iter().map(|key| key.name_of(&self.message)));
+    }
+
+    /// The names of a session for whatever a security event may say of it together. Every session has them, whether a transmitter is
+    /// configured now or not: what has ended stays so when it is configured no longer.
+    fn add_reported(&mut self, provider: &str, sub: Option<&str>, sid: Option<&str>, address: Option<&str>) {
+        for sub in with_and_without(sub) {
+            for sid in with_and_without(sid) {
+                for address in with_and_without(address) {
+                    // The others are names that it has anyway.
+                    if address.is_some() || (sub.is_some() && sid.is_some()) {
+                        let parts = [provider, sub.unwrap_or_default(), sid.unwrap_or_default(), address.unwrap_or_default()];
+                        self.add(Kind::Matching, &parts);
+                    }
                 }
             }
         }
     }
-    names
 }
 
 /// What is given, and nothing.
@@ -78,7 +103,18 @@ fn with_and_without(given: Option<&str>) -> impl Iterator<Item = Option<&str>> {
 
 /// The e-mail address among the claims of a session, if it is verified.
 fn address(claims: &Claims, assumed: AssumedVerified) -> Option<String> {
-    ClaimPath::named("email").find_verified(claims, assumed)?.as_str().map(canonical_email)
+    let address = claims.get("email").filter(|_| is_verified("email", claims, assumed))?;
+    address.as_str().map(canonical_email)
+}
+
+/// Where each group of names ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Groups {
+    own: usize,
+    at_provider: usize,
+    provider_session: usize,
+    reported: usize,
+    here: usize,
 }
 
 /// All names under which a session may have ended. They are made once, when the session is verified.
@@ -92,18 +128,10 @@ pub struct Names {
     pub(super) begun: Timestamp,
     /// When it began, by our own clock.
     pub(super) begun_here: Timestamp,
-    /// Its own.
-    pub(super) own: Vec<u64>,
-    /// Those of everybody at all providers.
-    pub(super) everybody: Vec<u64>,
-    /// Those of its person, where the time is one of the provider's clock, and again its own.
-    pub(super) at_provider: Vec<u64>,
-    /// Those of its person and of everybody at its provider, where the time is one of our own clock.
-    pub(super) here: Vec<u64>,
-    /// Those of its provider's session.
-    pub(super) provider_session: Vec<u64>,
-    /// Those by which a security event may have ended it, of several things that it said.
-    pub(super) reported: Vec<u64>,
+    /// All of them, in the order of the groups below.
+    names: Vec<u64>,
+    /// Where each group ends in `names`.
+    groups: Groups,
     /// The state of the tables in which none of these names was found.
     pub(super) not_found_in: Cell<Option<u64>>,
 }
@@ -119,32 +147,75 @@ impl Names {
         &self.provider
     }
 
+    /// Its own.
+    pub(super) fn own(&self) -> &[u64] {
+        self.names.get(..self.groups.own).unwrap_or_default()
+    }
+
+    /// Its own, those of its person where the time is one of the provider's clock, and those of its provider's session.
+    pub(super) fn at_provider(&self) -> &[u64] {
+        self.names.get(..self.groups.provider_session).unwrap_or_default()
+    }
+
+    /// Those of its provider's session.
+    pub(super) fn provider_session(&self) -> &[u64] {
+        self.names.get(self.groups.at_provider..self.groups.provider_session).unwrap_or_default()
+    }
+
+    /// Those of `at_provider`, and those by which a security event may have ended it, of several things that it said.
+    pub(super) fn reported(&self) -> &[u64] {
+        self.names.get(..self.groups.reported).unwrap_or_default()
+    }
+
+    /// Those of its person and of everybody at its provider, where the time is one of our own clock.
+    pub(super) fn here(&self) -> &[u64] {
+        self.names.get(self.groups.reported..self.groups.here).unwrap_or_default()
+    }
+
+    /// Those of everybody at all providers.
+    pub(super) fn everybody(&self) -> &[u64] {
+        self.names.get(self.groups.here..).unwrap_or_default()
+    }
+
     /// The names of a session. `people` says what is known of those who sign in at its provider.
     pub fn new(keys: &[EndKey], people: People, session: &Session) -> Self {
         let provider = session.provider.as_str();
-        let own = names(keys, Kind::Session, &[&session.id]);
-        let of_all = |provider: &str| names(keys, Kind::EverybodyHere, &[provider]);
         let sub = session.subject_at_provider(people.subjects);
         let sid = session.provider_session.as_deref().filter(|sid| !sid.is_empty());
-        let of_person = |kind| sub.map(|sub| names(keys, kind, &[provider, sub])).unwrap_or_default();
-        let without_sid = if sid.is_none() { of_person(Kind::PersonWithoutSid) } else { Vec::new() };
+        let address = address(&session.claims, people.assumed);
+        let (mut list, mut groups) = (List::of(keys, MOST), Groups::default());
+        list.add(Kind::Session, &[&session.id]);
+        groups.own = list.names.len();
+        if let Some(sub) = sub {
+            list.add(Kind::Person, &[provider, sub]);
+            if sid.is_none() {
+                list.add(Kind::PersonWithoutSid, &[provider, sub]);
+            }
+        }
+        groups.at_provider = list.names.len();
+        if let Some(sid) = sid {
+            list.add(Kind::AtProvider, &[provider, sid]);
+        }
+        groups.provider_session = list.names.len();
+        list.add_reported(provider, sub, sid, address.as_deref());
+        groups.reported = list.names.len();
+        if let Some(sub) = sub {
+            list.add(Kind::PersonHere, &[provider, sub]);
+        }
         // A user service may have another subject for them: it is no `sub` of the provider, which may give the same to another. Both
         // may be one text; and a session that a service has made need not say what `sub` is.
-        let subject = names(keys, Kind::SubjectHere, &[provider, &session.subject]);
-        let of_sid = |sid| names(keys, Kind::AtProvider, &[provider, sid]);
-        let address = address(&session.claims, people.assumed);
+        list.add(Kind::SubjectHere, &[provider, &session.subject]);
+        list.add(Kind::EverybodyHere, &[provider]);
+        groups.here = list.names.len();
+        list.add(Kind::EverybodyHere, &[""]);
         Self {
             session: session.id.clone(),
             provider: provider.to_owned(),
             begun: session.issued,
             // Of what does not say when it began (0), nobody knows that it began later: it ends with everybody.
             begun_here: if session.issued == Timestamp::default() { session.issued } else { session.created },
-            everybody: of_all(""),
-            at_provider: [own.clone(), of_person(Kind::Person), without_sid].concat(),
-            here: [of_person(Kind::PersonHere), subject, of_all(provider)].concat(),
-            own,
-            provider_session: sid.map(of_sid).unwrap_or_default(),
-            reported: reported(keys, session, sub, sid, address.as_deref()),
+            names: list.names,
+            groups,
             not_found_in: Cell::new(None),
         }
     }

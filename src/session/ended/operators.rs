@@ -79,7 +79,7 @@ impl OperatorsEnds {
     pub(super) fn has(&mut self, world: &dyn World, names: &Names, now: Timestamp) -> bool {
         let ended = |mark: Option<Mark>| mark.is_some_and(|mark| mark.ended(names.begun_here, now));
         let [(_, some), (_, everybody)] = &mut self.tables;
-        names.own.iter().chain(&names.here).any(|name| ended(some.find(world, *name)))
-            || names.here.iter().chain(&names.everybody).any(|name| ended(everybody.find(world, *name)))
+        names.own().iter().chain(names.here()).any(|name| ended(some.find(world, *name)))
+            || names.here().iter().chain(names.everybody()).any(|name| ended(everybody.find(world, *name)))
     }
 }

@@ -7,9 +7,12 @@ use crate::session::ended::pieces::{Pieces, Size};
 /// The table of each provider: 1,048,576 marks, each of 16 bytes.
 pub(super) const SIZE: Size = Size { pieces: 1_024, marks: 1_024 };
 
+/// What the names of these tables begin with.
+const PREFIX: &str = "reported/";
+
 /// The name of the table of what was reported of this provider's sessions. No provider has such a name.
 pub(super) fn table_of(provider: &str) -> String {
-    format!("reported/{provider}")
+    [PREFIX, provider].concat()
 }
 
 /// The ends that transmitters have reported.
@@ -25,8 +28,9 @@ impl ReportedEnds {
         Self { tables: providers.map(table).collect() }
     }
 
-    /// The table of this name.
-    pub(super) fn table(&mut self, named: &str) -> Option<&mut Pieces> {
-        self.tables.iter_mut().find(|(name, _)| name == named).map(|(_, table)| table)
+    /// The table of what was reported of this provider's sessions.
+    pub(super) fn table_for(&mut self, provider: &str) -> Option<&mut Pieces> {
+        let is_its = |name: &str| name.strip_prefix(PREFIX) == Some(provider);
+        self.tables.iter_mut().find(|(name, _)| is_its(name)).map(|(_, table)| table)
     }
 }
