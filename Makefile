@@ -2,12 +2,13 @@
 # You need a Rust toolchain by rustup, Python 3.10 or newer (3.11 for e2e), and Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check supply advisories bench wasm cli reference manifests dist format clean fmt clippy biome unit redis fuzz e2e tools
+.PHONY: help demo test check supply advisories bench soak wasm cli reference manifests dist format clean fmt clippy biome unit redis fuzz e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 SCENARIO ?= bff
 E2E ?=
+MINUTES ?= 30
 ON ?=
 # Only wasm.sh gets QUICK: everything else builds the module of a release.
 QUICK ?=
@@ -44,6 +45,10 @@ bench: wasm tests/e2e/node_modules/.package-lock.json ## what a worker, a reques
 	@envoy=$$(deploy/build/envoy.sh) && wrk=$$(deploy/build/wrk.sh) && noop=$$(deploy/build/noop.sh) && \
 	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" \
 	sh -c 'node benches/worker.mjs && node benches/ends.mjs && node benches/fleet.mjs && exec node benches/bench.mjs'
+
+# MINUTES=2 plays each turn once. clock.c is compiled by cc, which a Rust toolchain needs, too.
+soak: wasm tests/e2e/node_modules/.package-lock.json ## two Envoys under load for MINUTES (30), while everything goes wrong by turns; it writes target/soak.md
+	@envoy=$$(deploy/build/envoy.sh) && cd tests/e2e && ENVOY="$$envoy" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" MINUTES=$(MINUTES) exec node soak/soak.mjs
 
 wasm: deploy/build/node_modules/.package-lock.json ## the filter: target/accredit.wasm (with QUICK=1 target/accredit-quick.wasm, within seconds, for tests)
 	@QUICK=$(QUICK) deploy/build/wasm.sh

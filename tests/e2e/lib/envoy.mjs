@@ -3,7 +3,7 @@
 // It knows nothing about Accredit but the names in its log and counters. `gateway.mjs` makes the bootstrap from the shipped files.
 
 import { execFile, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -85,6 +85,13 @@ export class Envoy {
   /** All output of Envoy and the filter, including the access log; with a mark, only what was written after it. */
   log(mark = 0) {
     return this.#failure + readFileSync(join(this.folder, 'log'), 'latin1').slice(mark);
+  }
+
+  /** All output until now, which is then forgotten: for runs that are so long that it would fill the disk. */
+  takeLog() {
+    const told = this.log();
+    truncateSync(join(this.folder, 'log'));
+    return told;
   }
 
   /** The lines of the access log, which the shipped file writes as JSON. */

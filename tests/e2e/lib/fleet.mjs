@@ -61,16 +61,17 @@ export class Fleet {
 
   /**
    * Starts an Envoy with this cluster. `settings` are further ones of `revocations`, `redis` further ones of its Redis, `keys` all session keys. `plugin` and
-   * `envoy` change the filter's configuration and the bootstrap further.
+   * `envoy` change the filter's configuration and the bootstrap further. `start` starts the gateway, with the `rest` of the options and with `variables` that
+   * only Envoy itself reads.
    */
-  async join({ cluster, settings = {}, redis = {}, keys = [this.key], concurrency = 1, plugin = () => {}, envoy = () => {} }) {
+  async join({ cluster, settings = {}, redis = {}, keys = [this.key], plugin = () => {}, envoy = () => {}, start = startGateway, variables = {}, ...rest }) {
     const names = keys.map((_, index) => `KEY_${index}`);
     const environment = { REDIS_PASSWORD: this.password, ...Object.fromEntries(names.map((name, index) => [name, keys[index]])) };
-    const gateway = await startGateway({
+    const gateway = await start({
+      ...rest,
       provider: this.provider,
       application: this.application,
-      concurrency,
-      environment,
+      environment: { ...environment, ...variables },
       plugin: (configuration) => {
         configuration.origins = [this.origin];
         configuration.session.keys = names.map((name) => ({ environment_variable: name }));
