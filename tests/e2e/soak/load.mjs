@@ -7,7 +7,7 @@ import { sleep } from '../lib/process.mjs';
 import { Visitor } from '../lib/client.mjs';
 
 /** Milliseconds between an answer and the next request of a connection. */
-const PACE = 15;
+const PACE = 25;
 
 export class SoakLoad {
   #goesOn = false;
