@@ -9,9 +9,10 @@ const GROWTH = 1.1;
 const DESCRIPTORS = 20;
 
 export class Ledger {
-  /** What was wrong, each time in a sentence. */
+  /** Whatever was wrong, each time in a sentence. */
   wrong = [];
-  /** How often somebody was signed out who should not be, how often an ended session counted, and how often a log told of a panic or a secret. */
+  /** How many answers were wrong or missing; how often somebody was signed out who should not be, how often an ended session counted, and how often a log told of a panic or a secret. */
+  answers = 0;
   signedOut = 0;
   revived = 0;
   panics = 0;

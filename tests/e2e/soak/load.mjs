@@ -83,6 +83,7 @@ export class SoakLoad {
       this.inspect(answer);
       if (answer.status === 200) check(answer);
     } catch (error) {
+      this.ledger.answers += 1;
       this.ledger.complain(where, `${outcome}, ${error.message}`);
     }
     return answer;
@@ -90,6 +91,7 @@ export class SoakLoad {
 
   /** Says which kind of mistake a wrong answer is. */
   #count(visitor, { status, reason }) {
+    this.ledger.answers += 1;
     if (status === 200 && /ended|signed out/.test(visitor)) this.ledger.revived += 1;
     if ((status === 302 || /^session_/.test(reason)) && /remembered|refreshed|stranger|in$/.test(visitor)) this.ledger.signedOut += 1;
   }

@@ -31,6 +31,7 @@ const began = Date.now();
 const sampling = setInterval(() => ledger.sample(stage.gateways), SAMPLED);
 const isOver = () => Date.now() - began > MINUTES * 60_000 || ledger.wrong.length > ENOUGH;
 const turns = turnsOf(stage);
+// TURN=TEXT plays only the turns whose names have that text.
 const named = process.env.TURN ? turns.filter(({ name }) => name.includes(process.env.TURN)) : turns;
 try {
   do {
@@ -118,9 +119,9 @@ async function readLogs(name, broken) {
 }
 
 function report() {
-  const { wrong, signedOut, revived, panics, secrets, requests } = ledger;
+  const { wrong, answers, signedOut, revived, panics, secrets, requests } = ledger;
   const minutes = ((Date.now() - began) / 60_000).toFixed(1);
-  const counts = `${requests} requests in ${minutes} minutes; wrong: ${wrong.length}; signed out who should not be: ${signedOut}; ended sessions that counted: ${revived}; panics: ${panics}; secrets in logs: ${secrets}`;
+  const counts = `${requests} requests in ${minutes} minutes; wrong answers: ${answers}; signed out who should not be: ${signedOut}; ended sessions that counted: ${revived}; panics: ${panics}; secrets in logs: ${secrets}`;
   const samples = growth.map(({ name, samples: all }) => `${name}: ${all.map(({ memory }) => memory.toFixed(1)).join(' ')}`);
   const text = [counts, ...growth.map((one) => one.text), '', ledger.table(), '', 'MiB, every 10 s:', ...samples, '', ...wrong].join('\n');
   const folder = join(ROOT, 'target');
