@@ -11,13 +11,15 @@ const DESCRIPTORS = 20;
 export class Ledger {
   /** Whatever was wrong, each time in a sentence. */
   wrong = [];
-  /** How many answers were wrong or missing; how often somebody was signed out who should not be, how often an ended session counted, and how often a log told of a panic or a secret. */
+  /** How many answers were wrong or missing; how often somebody was signed out who should not be, how often an ended session counted, and how often a log told
+   *  of a panic or a secret. */
   answers = 0;
   signedOut = 0;
   revived = 0;
   panics = 0;
   secrets = 0;
-  /** By turn: how often it came, requests, how many of them the application answered with 200, the slowest answer in milliseconds, and how often each outcome came. */
+  /** By turn: how often it came, requests, how many of them the application answered with 200, the slowest answer in milliseconds, and how often each outcome
+   *  came. */
   turns = new Map();
   #samples = new Map();
 

@@ -26,8 +26,8 @@ export class SoakLoad {
       .map((gateway, number) => new Connection(this, gateway, number));
   }
 
-  /** From now on these outcomes are right: lists by visitor, or by `VISITOR @ENVOY`. Visitors without a list send nothing. With `broken`, a request that meets a
-   *  virtual machine that was killed may get Envoy's own 500 or 503. */
+  /** From now on these outcomes are right: lists by visitor. Visitors without a list send nothing. With `broken`, a request that meets a virtual machine that
+   *  was killed may get Envoy's own 500 or 503. */
   enter(turn, right, broken = false) {
     this.#phase = { turn, right, broken };
   }
@@ -50,17 +50,13 @@ export class SoakLoad {
   async #run(connection) {
     while (this.#goesOn) {
       const [name, visit] = this.visits[(connection.next += 1) % this.visits.length];
-      if (!this.#listOf(this.#phase, name, connection)?.length) {
+      if (!this.#phase.right[name]?.length) {
         await new Promise(setImmediate);
         continue;
       }
       await visit(connection).catch((error) => this.ledger.complain(`${this.#phase.turn}: ${name} @${connection.gateway.name}`, error.stack));
       await sleep(PACE);
     }
-  }
-
-  #listOf({ right }, visitor, { gateway }) {
-    return right[`${visitor} @${gateway.name}`] ?? right[visitor];
   }
 
   /** Sends one request and checks its answer. Resolves with the answer, or with nothing if it was wrong or none came. */
@@ -73,7 +69,7 @@ export class SoakLoad {
     if (answer.status === 200 && !this.ours.includes(visitor)) this.ledger.turn(begun.turn).forwarded += 1;
     const where = `${begun.turn}: ${visitor} @${connection.gateway.name}`;
     if ((begun.broken || current.broken) && !answer.reason && [500, 503].includes(answer.status)) return undefined;
-    const lists = [begun, current].map((phase) => this.#listOf(phase, visitor, connection) ?? []);
+    const lists = [begun, current].map(({ right }) => right[visitor] ?? []);
     if (!lists.some((list) => list.includes(outcome))) {
       this.ledger.complain(where, `${outcome}; right are ${lists[0].join(', ') || 'none'}`);
       this.#count(visitor, answer);

@@ -121,7 +121,10 @@ async function readLogs(name, broken) {
 function report() {
   const { wrong, answers, signedOut, revived, panics, secrets, requests } = ledger;
   const minutes = ((Date.now() - began) / 60_000).toFixed(1);
-  const counts = `${requests} requests in ${minutes} minutes; wrong answers: ${answers}; signed out who should not be: ${signedOut}; ended sessions that counted: ${revived}; panics: ${panics}; secrets in logs: ${secrets}`;
+  const counts = [
+    `${requests} requests in ${minutes} minutes; wrong answers: ${answers}; signed out who should not be: ${signedOut}`,
+    `ended sessions that counted: ${revived}; panics: ${panics}; secrets in logs: ${secrets}`,
+  ].join('; ');
   const samples = growth.map(({ name, samples: all }) => `${name}: ${all.map(({ memory }) => memory.toFixed(1)).join(' ')}`);
   const text = [counts, ...growth.map((one) => one.text), '', ledger.table(), '', 'MiB, every 10 s:', ...samples, '', ...wrong].join('\n');
   const folder = join(ROOT, 'target');
