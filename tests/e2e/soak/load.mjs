@@ -71,7 +71,8 @@ export class SoakLoad {
     if ((begun.broken || current.broken) && !answer.reason && [500, 503].includes(answer.status)) return undefined;
     const lists = [begun, current].map(({ right }) => right[visitor] ?? []);
     if (!lists.some((list) => list.includes(outcome))) {
-      this.ledger.complain(where, `${outcome}; right are ${lists[0].join(', ') || 'none'}`);
+      const told = answer.reason ? '' : ` (${JSON.stringify(answer.body?.slice(0, 200))})`;
+      this.ledger.complain(where, `${outcome}${told}; right are ${lists[0].join(', ') || 'none'}`);
       this.#count(visitor, answer);
       return undefined;
     }

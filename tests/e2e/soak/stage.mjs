@@ -39,6 +39,8 @@ export class Stage {
     stage.provider.rotates = true;
     stage.redis = stage.fleet.keep(await Redis.start());
     stage.clock = new Clock();
+    // Node ends an idle connection after five seconds, and an Envoy that uses it at that moment answers 503.
+    stage.fleet.application.server.keepAliveTimeout = 0;
     stage.#count(stage.fleet.application);
     const wasm = dyingWasmPath();
     const options = { wasm, cluster: documentedCluster(stage.redis.port), concurrency: 2, drain: 5, start: startReloadableGateway };
