@@ -2,7 +2,7 @@
 # You need a Rust toolchain by rustup, Python 3.10 or newer (3.11 for e2e), and Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check supply advisories bench soak wasm cli reference manifests dist format clean fmt clippy biome unit redis fuzz e2e tools
+.PHONY: help demo test check supply advisories bench soak wasm cli reference manifests dist format clean fmt clippy biome unit redis fuzz fuzzing e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -87,7 +87,10 @@ unit:
 redis:
 	@for kind in redis valkey; do server=$$(deploy/build/$$kind.sh) && REDIS_SERVER="$$server" cargo test --locked --test redis -- --ignored || exit; done
 
-# Checks whether the fuzzers compile; CONTRIBUTING.md says how to run them. It leaves their C++ out, which needs a C++ compiler and is only needed to run them.
+fuzzing: ## random bytes from outside: each fuzz target for 20 seconds (only one, longer: make fuzzing FUZZ=request SECONDS=300)
+	@FUZZ="$(FUZZ)" EACH="$(SECONDS)" fuzz/run.sh
+
+# Checks whether the fuzzers compile. It leaves their C++ out, which needs a C++ compiler and is only needed to run them.
 fuzz: tools
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-default-features --bins -- -D warnings

@@ -1,8 +1,5 @@
 //! Fuzzes configurations: JSON, or an encoded `google.protobuf.Struct`. One that loads gets a request and two ticks; nothing may
 //! panic.
-//!
-//! From the repository's root, with a nightly toolchain and `cargo install cargo-fuzz`:
-//! `cargo +nightly fuzz run configuration -- -max_total_time=300`
 
 #![no_main]
 

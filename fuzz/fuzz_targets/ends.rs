@@ -1,9 +1,6 @@
 //! Fuzzes what ends sessions from outside: the first byte chooses the endpoint, the rest is a body, the query of a front-channel
 //! logout, or the claims of a logout token or a security event whose signature is good. Nobody is signed in by any, and none is
 //! answered in another way than the documents say.
-//!
-//! From the repository's root, with a nightly toolchain and `cargo install cargo-fuzz`:
-//! `cargo +nightly fuzz run ends -- -max_total_time=300`
 
 #![no_main]
 

@@ -1,12 +1,9 @@
 //! Fuzzes a provider's replies to every kind of call: the first two bytes are the status, the rest is the body. None may sign
 //! anybody in.
-//!
-//! From the repository's root, with a nightly toolchain and `cargo install cargo-fuzz`:
-//! `cargo +nightly fuzz run provider_reply -- -max_total_time=300`
 
 #![no_main]
 
-use accredit::gateway::pending::{AfterReply, PendingCall, PendingWait, Step};
+use accredit::gateway::pending::{AfterReply, PendingCall, PendingWait};
 use accredit::http::message::Reply;
 use accredit::oidc::id_token::IdToken;
 use accredit::oidc::token::tokens::{Lifetime, TokenSet};
@@ -14,10 +11,10 @@ use accredit::sign_in::redeem::userinfo::{AskingUserinfo, UnverifiedUserinfo};
 use accredit::sign_in::redeem::{AfterNews, SignInCall};
 use accredit::sign_in::under_way::newer_keys::KeyFetch;
 use accredit::sign_in::under_way::proved::{Exchanged, Proved};
-use accredit::step::decision::{Decision, News};
+use accredit::step::decision::News;
 use accredit::words::principal::Claims;
 use accredit::words::secret::Secret;
-use accredit_fuzz::{Worker, answer, check, navigation};
+use accredit_fuzz::{Worker, answer, check, exchanging};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -29,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
         status => answer(status, body),
     };
     let mut worker = Worker::ready();
-    let exchanging = exchanging(&mut worker);
+    let (exchanging, _) = exchanging(&mut worker);
     for fetch in std::mem::take(&mut worker.fetches) {
         drop(format!("{:?}", worker.gateway.fetch_answered(&mut worker.world, &fetch, &reply)));
     }
@@ -64,18 +61,5 @@ fn tokens(id_token: String) -> TokenSet {
         refresh_token: None,
         expires_in: Lifetime::NotSaid,
         provider_clock: None,
-    }
-}
-
-/// A sign-in that waits for the token endpoint.
-fn exchanging(worker: &mut Worker) -> PendingCall {
-    let Step { decision: Decision::Respond(sent), .. } = worker.begin(navigation("/page", "")) else { panic!("not sent") };
-    let value = |name: &str| sent.headers.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str());
-    let cookie = value("set-cookie").split(';').next().unwrap_or_default();
-    let state = value("location").split('&').find_map(|parameter| parameter.strip_prefix("state=")).unwrap_or_default();
-    let callback = navigation(&format!("/api/callback?code=x&state={state}"), cookie);
-    match worker.begin(callback).decision {
-        Decision::Call(_, pending) => *pending,
-        other => panic!("not exchanging: {other:?}"),
     }
 }

@@ -1,8 +1,5 @@
 //! Fuzzes what a Redis says to every exchange with the store of revocations. Nothing that does not end as it must is an
 //! acknowledgement, and a page has at most as many entries as were asked for, in increasing order.
-//!
-//! From the repository's root, with a nightly toolchain and `cargo install cargo-fuzz`:
-//! `cargo +nightly fuzz run store_reply -- -max_total_time=300`
 
 #![no_main]
 

@@ -1,12 +1,13 @@
 //! What the fuzzers have in common: a world whose clock stands still, a configuration, a worker that knows its provider, and what
 //! must hold after any input. It contains no fuzz target.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use accredit::config;
 use accredit::config::settings::{Audit, Told};
 use accredit::gateway::Gateway;
-use accredit::gateway::pending::Step;
+use accredit::gateway::pending::{PendingCall, Step};
 use accredit::http::message::{Following, Headers, Reply};
 use accredit::step::audit;
 use accredit::step::decision::Decision;
@@ -18,6 +19,9 @@ use accredit::words::world::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The key that sessions are sealed with in [`CONFIGURATION`].
+pub const SEALING_KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 
 /// The configuration of every worker here.
 pub const CONFIGURATION: &str = r#"{
@@ -153,6 +157,62 @@ impl Worker {
     /// The first step for a request with these fields.
     pub fn begin(&mut self, fields: Vec<(String, Vec<u8>)>) -> Step {
         self.gateway.begin(&mut self.world, Headers::new(fields), Following::Nothing)
+    }
+}
+
+thread_local! {
+    /// The worker that was made last, with its configuration and its world before any request.
+    static LAST: RefCell<Option<(String, Still, Worker)>> = const { RefCell::new(None) };
+}
+
+/// Lends a worker with the usual configuration ([`with_worker_of`]).
+pub fn with_worker<T>(then: impl FnOnce(&mut Worker) -> T) -> T {
+    with_worker_of(CONFIGURATION, then)
+}
+
+/// Lends a worker with this configuration, whose world is as it was before any request. The worker itself is made once for all inputs,
+/// because that costs a hundred times more than an input: it may remember what it has verified before.
+pub fn with_worker_of<T>(configuration: &str, then: impl FnOnce(&mut Worker) -> T) -> T {
+    LAST.with_borrow_mut(|last| {
+        if last.as_ref().is_none_or(|(other, ..)| other != configuration) {
+            let worker = Worker::ready_with(configuration);
+            *last = Some((configuration.to_owned(), worker.world.clone(), worker));
+        }
+        let (_, world, worker) = last.as_mut().expect("it was made just now");
+        worker.world = world.clone();
+        then(worker)
+    })
+}
+
+/// Reads a line as a field. A colon at its beginning belongs to the name of a pseudo-header.
+pub fn field(line: &[u8]) -> Option<(String, Vec<u8>)> {
+    let colon = line.iter().skip(1).position(|byte| *byte == b':')? + 1;
+    let name = std::str::from_utf8(&line[..colon]).ok()?.to_ascii_lowercase();
+    Some((name, line[colon + 1..].trim_ascii_start().to_vec()))
+}
+
+/// A sign-in that waits for the token endpoint, and its `nonce`.
+///
+/// # Panics
+/// When no sign-in begins.
+pub fn exchanging(worker: &mut Worker) -> (PendingCall, String) {
+    let Step { decision: Decision::Respond(sent), .. } = worker.begin(navigation("/page", "")) else { panic!("not sent") };
+    let value = |name: &str| sent.headers.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str());
+    let cookie = value("set-cookie").split(';').next().unwrap_or_default();
+    let parameter = |name: &str| value("location").split(['?', '&']).find_map(|parameter| parameter.strip_prefix(name));
+    let callback = navigation(&format!("/api/callback?code=x&state={}", parameter("state=").unwrap_or_default()), cookie);
+    let nonce = parameter("nonce=").unwrap_or_default().to_owned();
+    match worker.begin(callback).decision {
+        Decision::Call(_, pending) => (*pending, nonce),
+        other => panic!("not exchanging: {other:?}"),
+    }
+}
+
+/// The text with the first mark replaced, so that an input need not know a nonce or a digest.
+pub fn replaced(text: &[u8], mark: &[u8], with: &[u8]) -> Vec<u8> {
+    match text.windows(mark.len()).position(|part| part == mark) {
+        Some(at) => [&text[..at], with, &text[at + mark.len()..]].concat(),
+        None => text.to_vec(),
     }
 }
 
