@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the fuzz targets, or those in $FUZZ, for $EACH seconds each (20), beginning with the inputs in fuzz/corpus, and says how many inputs
 # each has tried. It fails at the first input that breaks a promise, and says how to try that again. With RECORD=1 it adds the numbers to
-# those in fuzz/README.md; with MERGE=1 it also adds to fuzz/corpus the inputs that reach something new.
+# those in fuzz/README.md.
 #
 # It needs the compiler of rust-toolchain.toml (no nightly one, and no cargo-fuzz) and a C++ compiler, for libFuzzer's own code.
 set -eu
@@ -23,7 +23,7 @@ total=0
 for target in ${FUZZ:-$(sed -n 's|^path = "fuzz_targets/\(.*\)\.rs"|\1|p' fuzz/Cargo.toml | sort)}; do
     program=target/fuzzing/$host/release/$target
     log=$work/$target.log
-    mkdir -p "$work/$target" "fuzz/corpus/$target"
+    mkdir -p "$work/$target"
     set -- "$work/$target" "fuzz/corpus/$target"
     [ ! -f "fuzz/$target.dict" ] || set -- "-dict=fuzz/$target.dict" "$@"
     if ! "$program" -max_total_time="${EACH:-20}" -max_len=4096 -timeout=10 -print_final_stats=1 \
@@ -35,6 +35,5 @@ for target in ${FUZZ:-$(sed -n 's|^path = "fuzz_targets/\(.*\)\.rs"|\1|p' fuzz/C
     total=$((total + tried))
     printf '%-16s %12d inputs tried\n' "$target" "$tried"
     [ -z "${RECORD:-}" ] || fuzz/record.sh "$target" "$tried"
-    [ -z "${MERGE:-}" ] || "$program" -merge=1 -max_len=4096 "fuzz/corpus/$target" "$work/$target" >"$log" 2>&1
 done
 printf '%-16s %12d inputs tried\n' "all" "$total"

@@ -8,7 +8,7 @@ use accredit::gateway::pending::Step;
 use accredit::gateway::wanted_end::{WantedEnd, Whose};
 use accredit::http::body::Body;
 use accredit::step::decision::{BodyNews, Decision};
-use accredit_fuzz::{CONFIGURATION, KEYS, Worker, base64url, check};
+use accredit_fuzz::{CONFIGURATION, KEYS, Still, Worker, base64url, check, with_worker_of};
 use libfuzzer_sys::fuzz_target;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -32,8 +32,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// A worker that knows its provider, and takes all that ends sessions. With `vouches`, every signature is good.
-fn worker(vouches: bool) -> Worker {
+/// Lends a worker that knows its provider, and takes all that ends sessions. With `vouches`, every signature is good.
+fn with_worker<T>(vouches: bool, then: impl FnOnce(&mut Worker) -> T) -> T {
     let endpoints = r#""endpoints": {
         "backchannel_logout": "/api/backchannel_logout", "frontchannel_logout": "/api/frontchannel_logout",
         "security_events": "/api/security_events"
@@ -41,9 +41,10 @@ fn worker(vouches: bool) -> Worker {
     let transmitter = format!(
         r#""transmitters": [{{"issuer": "https://events.example.com", "jwks": {KEYS}, "providers": ["main"], "email": true}}], "rules":"#
     );
-    let mut worker = Worker::ready_with(&CONFIGURATION.replace("\"logout\":", endpoints).replace("\"rules\":", &transmitter));
-    worker.world.vouches = vouches;
-    worker
+    with_worker_of(&CONFIGURATION.replace("\"logout\":", endpoints).replace("\"rules\":", &transmitter), |worker| {
+        worker.world.vouches = vouches;
+        then(worker)
+    })
 }
 
 /// A token with these claims, and a signature that is well-formed.
@@ -59,11 +60,12 @@ fn fields(method: &str, path: &str, further: &[(&str, &str)]) -> Vec<(String, Ve
 
 /// The status of the answer to a body that somebody posts.
 fn posted(endpoint: &str, media_type: &str, body: &[u8], vouches: bool) -> u16 {
-    let mut worker = worker(vouches);
-    let begun = worker.begin(fields("POST", &format!("/api/{endpoint}"), &[("content-type", media_type)]));
-    let Decision::ReadBody { pending, .. } = begun.decision else { panic!("not read") };
-    let news = BodyNews::Came(Body::Read(body.to_vec().into()));
-    answered(worker.gateway.resume_body(&mut worker.world, *pending, news))
+    with_worker(vouches, |worker| {
+        let begun = worker.begin(fields("POST", &format!("/api/{endpoint}"), &[("content-type", media_type)]));
+        let Decision::ReadBody { pending, .. } = begun.decision else { panic!("not read") };
+        let news = BodyNews::Came(Body::Read(body.to_vec().into()));
+        answered(worker.gateway.resume_body(&mut worker.world, *pending, news))
+    })
 }
 
 fn answered(step: Step) -> u16 {
@@ -77,16 +79,15 @@ fn answered(step: Step) -> u16 {
 }
 
 fn framed(query: &[u8]) {
-    let mut worker = worker(false);
     let mut fields = fields("GET", "", &[("sec-fetch-dest", "iframe")]);
     fields[2].1 = [b"/api/frontchannel_logout?", query].concat();
-    let status = answered(worker.begin(fields));
+    let status = with_worker(false, |worker| answered(worker.begin(fields)));
     // Envoy refuses some of what is no path, and the filter does, too.
     assert!(matches!(status, 200 | 400 | 404), "{status}");
 }
 
 fn wanted(body: &[u8]) {
-    let now = Worker::ready().world.now;
+    let now = Still::default().now;
     let Ok(wanted) = WantedEnd::read(body, &["main", "other"], body.len().is_multiple_of(2), now) else { return };
     assert!(wanted.begun_by <= now, "an end of what has not begun");
     let is_known = |name: &str| ["main", "other", ""].contains(&name);

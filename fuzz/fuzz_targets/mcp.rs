@@ -54,7 +54,8 @@ fuzz_target!(|bytes: &[u8]| {
         Err(fault) => assert!(!fault.says().is_empty()),
     }
     if let Some(Named { name: Some(name), .. }) = &by_body {
-        assert!(calls::fits("*", name) && calls::fits(name, name));
+        // As a pattern, a name with `*` may have what is special beside it; a configuration refuses that.
+        assert!(calls::fits("*", name) && (name.contains('*') || calls::fits(name, name)));
         assert_eq!(calls::fits("delete_*", name), name.starts_with("delete_"));
     }
 });

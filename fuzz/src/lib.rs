@@ -161,8 +161,8 @@ impl Worker {
 }
 
 thread_local! {
-    /// The worker that was made last, with its configuration and its world before any request.
-    static LAST: RefCell<Option<(String, Still, Worker)>> = const { RefCell::new(None) };
+    /// The workers that were made, by their configurations, each with its world before any request.
+    static WORKERS: RefCell<BTreeMap<String, (Still, Worker)>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Lends a worker with the usual configuration ([`with_worker_of`]).
@@ -173,13 +173,13 @@ pub fn with_worker<T>(then: impl FnOnce(&mut Worker) -> T) -> T {
 /// Lends a worker with this configuration, whose world is as it was before any request. The worker itself is made once for all inputs,
 /// because that costs a hundred times more than an input: it may remember what it has verified before.
 pub fn with_worker_of<T>(configuration: &str, then: impl FnOnce(&mut Worker) -> T) -> T {
-    LAST.with_borrow_mut(|last| {
-        if last.as_ref().is_none_or(|(other, ..)| other != configuration) {
+    WORKERS.with_borrow_mut(|workers| {
+        let (world, worker) = workers.entry(configuration.to_owned()).or_insert_with(|| {
             let worker = Worker::ready_with(configuration);
-            *last = Some((configuration.to_owned(), worker.world.clone(), worker));
-        }
-        let (_, world, worker) = last.as_mut().expect("it was made just now");
-        worker.world = world.clone();
+            (worker.world.clone(), worker)
+        });
+        // What was drawn is not drawn again: the worker remembers which sign-ins were used up.
+        worker.world = Still { drawn: worker.world.drawn, ..world.clone() };
         then(worker)
     })
 }
