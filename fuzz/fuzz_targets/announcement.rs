@@ -11,7 +11,7 @@ use accredit_fuzz::SEALING_KEY;
 use libfuzzer_sys::fuzz_target;
 
 thread_local! {
-    static SEALER: Sealer = Sealer::new(&[Secret::new(SEALING_KEY)]).ok().expect("the key is good");
+    static SEALER: Sealer = Sealer::new(&[Secret::new(SEALING_KEY)]).expect("the key is good");
 }
 
 fuzz_target!(|bytes: &[u8]| {
@@ -31,9 +31,9 @@ fuzz_target!(|bytes: &[u8]| {
         let mark = Mark::read(written);
         let provider = ["", "main", "other"][usize::from(which / 4) % 3];
         let mut bytes = if which % 4 == 1 {
-            announcement(keys, provider, &[mark.clone()])
+            announcement(keys, provider, &[mark])
         } else {
-            unproved_announcement(keys, if provider.is_empty() { "main" } else { provider }, &[mark.clone()])
+            unproved_announcement(keys, if provider.is_empty() { "main" } else { provider }, &[mark])
         };
         match read(keys, providers(), &bytes) {
             Announced::Marks(of, marks) => assert!(which % 4 == 1 && of == provider && marks[0].write() == mark.write()),

@@ -46,7 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 thread_local! {
-    static SEALER: Sealer = Sealer::new(&[Secret::new(SEALING_KEY)]).ok().expect("the key is good");
+    static SEALER: Sealer = Sealer::new(&[Secret::new(SEALING_KEY)]).expect("the key is good");
 }
 
 /// The fingerprint of this gateway's client.

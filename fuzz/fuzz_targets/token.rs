@@ -78,6 +78,7 @@ fn id_token(claims: &[u8]) {
         }
         let claims: Value = serde_json::from_slice(&replaced(claims, b"NONCE", nonce.as_bytes())).expect("claims that are JSON");
         assert!(claims["iss"] == ISSUER && is_for(&claims, "app") && claims["nonce"] == nonce.as_str(), "in by {claims}");
+        assert!(claims["exp"].as_f64().is_some_and(|exp| exp + 61.0 > worker.world.now.seconds() as f64), "late by {claims}");
         assert!(claims["sub"].as_str().is_some_and(|sub| !sub.is_empty()), "nobody is in by {claims}");
     });
 }
