@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import { has } from './lib/differences.mjs';
 import { managerOf } from './lib/gateway.mjs';
 import { eventually } from './lib/process.mjs';
 import { requestText, sendRaw } from './lib/raw.mjs';
@@ -109,7 +110,8 @@ const REPAIRED = {
   '/files/;/../admin': '/files/admin',
   '/files/..;/admin': '',
   '/files/..;x=1/admin': '',
-  '/files/.;x/admin': '/files/admin',
+  // An older Envoy leaves it as it is, and Accredit refuses it.
+  '/files/.;x/admin': (await has('dots_with_parameters')) ? '/files/admin' : '',
 };
 
 for (const [what, envoy, attacks] of [

@@ -2,10 +2,13 @@
 // clients of every version are let in to each tool by its scopes. Where the filter has not read a body, or is off, nobody may do more than who may do everything.
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { it } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { describeWith } from './lib/differences.mjs';
 import { managerOf } from './lib/gateway.mjs';
 import { DELETE, NEW, READ, call, older, onCheckedStage } from './lib/mcp/checked.mjs';
+
+const describe = await describeWith('mcp_compares');
 
 const body = call('delete_note');
 const everything = `${READ} ${DELETE}`;

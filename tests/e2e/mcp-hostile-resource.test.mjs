@@ -2,9 +2,12 @@
 // that looks like it, credentials that come twice or in other places, and metadata that are to name somebody else.
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { it } from 'node:test';
+import { describeWith } from './lib/differences.mjs';
 import { managerOf } from './lib/gateway.mjs';
 import { PAGES, call, onCheckedStage } from './lib/mcp/checked.mjs';
+
+const describe = await describeWith('mcp_compares');
 
 const METADATA = '/.well-known/oauth-protected-resource';
 const PREFLIGHT = { method: 'OPTIONS', body: '' };

@@ -2,11 +2,14 @@
 // else than the fields, and bodies that nobody would read. With a token that may read, nothing but a reading call may reach the server.
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { it } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { describeWith } from './lib/differences.mjs';
 import { managerOf } from './lib/gateway.mjs';
 import { DELETE, NEW, READ, call, older, onCheckedStage } from './lib/mcp/checked.mjs';
 import { makeKey } from './lib/misbehaving.mjs';
+
+const describe = await describeWith('mcp_compares');
 
 const base64 = (text) => `=?base64?${Buffer.from(text).toString('base64')}?=`;
 const body = call('delete_note');

@@ -2,13 +2,16 @@
 // provider is certified, lets clients register themselves, and has alice, who may delete notes, and bob, who may not.
 
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { after, before, beforeEach, it } from 'node:test';
 import { Visitor } from './lib/client.mjs';
 import { startAgentProvider, startDemoNotes } from './lib/demo.mjs';
+import { describeWith } from './lib/differences.mjs';
 import { startGateway } from './lib/gateway.mjs';
 import { Agent, OLDER, challengeOf, resultOf, textOf } from './lib/mcp/agent.mjs';
 import { eventually, freePort } from './lib/process.mjs';
 import { assertNoPanic, assertNotTold, assertProblem } from './lib/stage.mjs';
+
+const describe = await describeWith('mcp_compares');
 
 const ALL = 'notes:read notes:write notes:delete';
 

@@ -2,9 +2,12 @@
 // they send, what it asks is there before the server, which does nothing of it.
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { it } from 'node:test';
+import { describeWith } from './lib/differences.mjs';
 import { DELETE, META, NEW, READ, call, older, onCheckedStage } from './lib/mcp/checked.mjs';
 import { assertProblem } from './lib/stage.mjs';
+
+const describe = await describeWith('mcp_compares');
 
 const message = (method, params) => JSON.stringify({ jsonrpc: '2.0', id: 0, method, params });
 const initialize = (protocolVersion) => message('initialize', { protocolVersion, capabilities: {}, clientInfo: { name: 'c', version: '1' } });

@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { Visitor } from './lib/client.mjs';
 import { startDemoUsers } from './lib/demo.mjs';
+import { itWith } from './lib/differences.mjs';
 import { capabilitiesWithout, configurationOf, managerOf, newKey, pluginOf, shipped, startGateway } from './lib/gateway.mjs';
 import { Provider } from './lib/misbehaving.mjs';
 import { ROOT, eventually } from './lib/process.mjs';
@@ -150,7 +151,7 @@ async function started(scenario, options = {}) {
   return Object.assign(gateway, { application, stopAll: stop });
 }
 
-describe('in a real Envoy', () => {
+describe('in a real Envoy', async () => {
   const deprecated = (gateway) =>
     gateway
       .log()
@@ -158,6 +159,7 @@ describe('in a real Envoy', () => {
       .filter((line) => /deprecat/i.test(line));
 
   for (const scenario of SCENARIOS) {
+    const it = await itWith(shipped(scenario));
     it(`${scenario} starts without a warning about deprecated settings, and logs at most 256 bytes of each path, without the query`, async () => {
       const gateway = await started(scenario);
       const path = `/somewhere/${'x'.repeat(300)}`;

@@ -10,6 +10,9 @@ import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { ROOT, atExit, envoyPath, eventually, temporaryFolder } from './process.mjs';
 
+/** A line of Envoy's own log. Envoy writes the access log in blocks, to the same file, so that such a line may stand in the middle of a line of that. */
+const OWN_LINE = /\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\]\[\d+\]\[\w+\]\[\w+\] .*\n/g;
+
 const LOG_LEVELS = ['--log-level', 'warning', '--component-log-level', 'wasm:info'];
 
 export class Envoy {
@@ -97,6 +100,7 @@ export class Envoy {
   /** The lines of the access log, which the shipped file writes as JSON. */
   accessLog(mark = 0) {
     return this.log(mark)
+      .replaceAll(OWN_LINE, '')
       .split('\n')
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line));
