@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { accredit } from './lib/cli.mjs';
+import { has } from './lib/differences.mjs';
 import { managerOf } from './lib/gateway.mjs';
 import { temporaryFolder } from './lib/process.mjs';
 import { requestText, sendRaw } from './lib/raw.mjs';
@@ -37,11 +38,11 @@ function numbers(seed) {
 
 const SEGMENTS = ['members', 'members', 'members.json', 'Members', 'report', 'docs', 'docs', 'private', 'api', 'api', 'files', 'files', 'a', 'b'];
 const ODD = [
+  // The command reads these as Envoy does from 1.39.1 on. An older one hands them to Accredit, which refuses them (allowed-paths.test.mjs).
+  ...((await has('dots_with_parameters')) ? ['..;x', '.;'] : []),
   '',
   '.',
   '..',
-  '..;x',
-  '.;',
   '%2e%2e',
   '%2E',
   '%6Dembers',

@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { Visitor } from './lib/client.mjs';
 import { startDemoUsers } from './lib/demo.mjs';
-import { itWith } from './lib/differences.mjs';
+import { has, itWith } from './lib/differences.mjs';
 import { capabilitiesWithout, configurationOf, managerOf, newKey, pluginOf, shipped, startGateway } from './lib/gateway.mjs';
 import { Provider } from './lib/misbehaving.mjs';
 import { ROOT, eventually } from './lib/process.mjs';
@@ -177,11 +177,11 @@ describe('in a real Envoy', async () => {
     });
   }
 
-  it('a list of capabilities causes a warning', async () => {
+  it('a list of capabilities causes a warning, of every Envoy that has one', async () => {
     const envoy = ({ static_resources: { listeners } }) => void (pluginOf(listeners[0]).capability_restriction_config = capabilitiesWithout());
     const gateway = await started('bff', { envoy });
     await gateway.stopAll();
-    assert.notDeepEqual(deprecated(gateway), []);
+    assert.equal(deprecated(gateway).length > 0, await has('warns_of_capabilities'));
   });
 });
 

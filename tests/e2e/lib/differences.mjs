@@ -6,9 +6,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Envoy, validate } from './envoy.mjs';
-import { bootstrapFor, managerOf, newKey, shipped } from './gateway.mjs';
+import { bootstrapFor, capabilitiesWithout, managerOf, newKey, pluginOf, shipped } from './gateway.mjs';
 import { freePort } from './process.mjs';
 import { requestText, sendRaw } from './raw.mjs';
+import { Application } from './upstream.mjs';
 
 const SECRETS = { OIDC_CLIENT_SECRET: 'x', ACCREDIT_KEY: newKey(), SESSION_JWT_SECRET: newKey() };
 
@@ -30,20 +31,61 @@ function withMcpFilter(settings, override = {}) {
   return taken(bootstrap);
 }
 
-/** The path that the application gets for this one, from Envoy without Accredit, with the shipped settings for paths but for escaped slashes. */
-async function normalised(path) {
+/** Envoy's filter `cache`, or with `V2` its successor, which keeps everything in the memory of Envoy. */
+export function cacheFilter(kind, suffix = '') {
+  const storage = { '@type': `type.googleapis.com/envoy.extensions.http.${kind}.simple_http_cache.v3.SimpleHttpCache${suffix}Config` };
+  const config = { '@type': `type.googleapis.com/envoy.extensions.filters.http.${kind}.v3.Cache${suffix}Config`, typed_config: storage };
+  return { name: `envoy.filters.http.${kind}`, typed_config: config };
+}
+
+/** Asks an Envoy without Accredit, with what else is shipped: `change` gets its connection manager, `ask` the port. */
+async function withoutAccredit(change, ask) {
+  const application = await Application.start();
   const port = await freePort();
-  const bootstrap = bootstrapFor({ port, application: { port: 9 } });
+  const bootstrap = bootstrapFor({ port, application });
   const manager = managerOf(bootstrap.static_resources.listeners[0]);
   manager.path_with_escaped_slashes_action = 'KEEP_UNCHANGED';
   manager.http_filters = manager.http_filters.slice(-1);
-  const route = { match: { prefix: '/' }, direct_response: { status: 200, body: { inline_string: 'x' } } };
-  const said = { response_headers_to_add: [{ header: { key: 'x-path', value: '%REQ(:path)%' } }] };
-  manager.route_config = { virtual_hosts: [{ name: 'all', domains: ['*'], routes: [{ ...route, ...said }] }] };
+  change(manager);
   const envoy = await Envoy.start(bootstrap, { environment: SECRETS });
-  const answer = await sendRaw(port, requestText('GET', path, `localhost:${port}`, []));
+  try {
+    return await ask((path, lines = []) => sendRaw(port, requestText('GET', path, `localhost:${port}`, lines)), application);
+  } finally {
+    await envoy.stop();
+    await application.stop();
+  }
+}
+
+/** The path that the application gets for this one. */
+const normalised = (path) =>
+  withoutAccredit(
+    () => {},
+    async (send, application) => {
+      await send(path);
+      return application.requests[0].url;
+    },
+  );
+
+/** How often the application is asked for one page by two requests that say `no-store`, through the filter cache_v2. */
+const askedThroughCache = () =>
+  withoutAccredit(
+    ({ http_filters: filters }) => filters.unshift(cacheFilter('cache_v2', 'V2')),
+    async (send, application) => {
+      application.respond = (_, response) => response.writeHead(200, { 'cache-control': 'public, max-age=60' }).end('page');
+      for (let time = 0; time < 2; time += 1) await send('/page', ['Cache-Control: no-store']);
+      return application.requests.length;
+    },
+  );
+
+/** Whether Envoy warns of what is deprecated in a list of capabilities. */
+async function warnsOfCapabilities() {
+  const bootstrap = bootstrapFor({ port: await freePort(), application: { port: 9 } });
+  pluginOf(bootstrap.static_resources.listeners[0]).capability_restriction_config = capabilitiesWithout();
+  const envoy = await Envoy.start(bootstrap, { environment: SECRETS }).catch((error) => error);
+  if (envoy instanceof Error) return { has: false, said: envoy.message };
+  const said = envoy.log();
   await envoy.stop();
-  return answer.headers['x-path'];
+  return { has: /deprecat/i.test(said), said };
 }
 
 /** What Envoy says of a field that it does not know. It varies the blanks, so that nobody reads this by program. */
@@ -92,6 +134,22 @@ export const DIFFERENCES = {
       return { has: said === '/files/admin', said };
     },
     refusal: /^\/files\/\.;x\/admin$/,
+  },
+  // Without it, the filter gives one person's page to another, wherever it stands.
+  cache_v2_obeys_requests: {
+    what: 'a filter `cache_v2` that keeps no answer to a request with `no-store`',
+    since: '1.40.0',
+    ask: async () => {
+      const times = await askedThroughCache();
+      return { has: times === 2, said: `the application was asked ${times} times` };
+    },
+    refusal: /was asked 1 times/,
+  },
+  warns_of_capabilities: {
+    what: 'a warning that lists of capabilities are deprecated',
+    since: '1.40.0',
+    ask: warnsOfCapabilities,
+    refusal: /^(?![\s\S]*deprecat)/i,
   },
 };
 
