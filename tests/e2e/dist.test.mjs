@@ -7,10 +7,10 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { appendFileSync, cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { sample } from '../../deploy/build/dist/archive.mjs';
@@ -18,20 +18,13 @@ import { askCargo, crates } from '../../deploy/build/dist/crates.mjs';
 import { readNotices, thirdPartyLicences } from '../../deploy/build/dist/licences.mjs';
 import { faultOf } from '../../deploy/build/dist/sbom.mjs';
 import { assertTaken } from './lib/differences.mjs';
+import { CARGO_HOME, copyOfSources, cratesNamedIn, elsewhere, otherHome, run, sha256 } from './lib/elsewhere.mjs';
 import { validateFile } from './lib/envoy.mjs';
 import { ROOT, temporaryFolder, wasmPath } from './lib/process.mjs';
 
 const DATE = '1700000000';
-const CARGO_HOME = process.env.CARGO_HOME ?? join(homedir(), '.cargo');
 const { version: VERSION } = /^version = "(?<version>.*)"$/m.exec(readFileSync(join(ROOT, 'Cargo.toml'), 'utf8')).groups;
 const NAME = `accredit-${VERSION}.tar.gz`;
-const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
-
-function run(program, words, { folder = ROOT, environment = {} } = {}) {
-  const done = spawnSync(program, words, { cwd: folder, env: { ...process.env, ...environment }, encoding: 'utf8', maxBuffer: 1 << 28 });
-  assert.equal(done.status, 0, `${program} ${words.join(' ')}: ${done.error?.message ?? done.stderr.slice(-2000)}`);
-  return done.stdout;
-}
 
 /** The files of a folder in the newest commit. Other files in the folder are not part of a release. */
 const committed = (under) => run('git', ['ls-tree', '-r', '-z', '--name-only', 'HEAD', under]).split('\0').filter(Boolean);
@@ -72,33 +65,6 @@ before(() => {
   asked = askCargo(ROOT);
 });
 
-/** Copies the sources to another folder, without built files and without the history of the repository. */
-function copyOfSources(place = join(temporaryFolder(), 'another place')) {
-  const others = ['target', 'node_modules', '.git'];
-  const isOurs = (path) => !others.includes(basename(path));
-  mkdirSync(join(place, 'target'), { recursive: true });
-  for (const name of readdirSync(place)) if (name !== 'target') rmSync(join(place, name), { recursive: true });
-  // With the times of their last changes, from which cargo knows what it has already compiled.
-  for (const name of readdirSync(ROOT).filter(isOurs))
-    cpSync(join(ROOT, name), join(place, name), { recursive: true, preserveTimestamps: true, filter: isOurs });
-  symlinkSync(join(ROOT, 'deploy/build/node_modules'), join(place, 'deploy/build/node_modules'));
-  // If rustup could not add the target on this machine, remember that: another attempt takes minutes.
-  const found = readdirSync(join(ROOT, 'target')).filter((name) => name.startsWith('.rustup-cannot-add-'));
-  for (const name of found) writeFileSync(join(place, 'target', name), '');
-  return place;
-}
-
-/** The folder of the second build, for these crates and this compiler; folders for others are deleted. */
-function elsewhere() {
-  const toolchain = run(join(ROOT, 'deploy/build/cargo-wasm.sh'), ['toolchain']);
-  const sources = ['Cargo.toml', 'Cargo.lock'].map((path) => readFileSync(join(ROOT, path), 'utf8'));
-  const name = sha256([toolchain, CARGO_HOME, ...sources].join('\0')).slice(0, 16);
-  const all = join(ROOT, 'target/elsewhere');
-  mkdirSync(all, { recursive: true });
-  for (const other of readdirSync(all)) if (other !== name) rmSync(join(all, other), { recursive: true });
-  return join(all, name);
-}
-
 /** A person's own configuration beside the samples, with a secret in it. */
 const MINE = 'envoy/bff-mine.yaml';
 const writeMine = (place) =>
@@ -121,16 +87,12 @@ function removeCommandLine(place) {
 
 /** Builds everything once more: from a copy of the sources, with another home of cargo, time zone and language, with files that others cannot read, and without the command line. */
 function buildElsewhere() {
-  const place = copyOfSources(join(elsewhere(), 'another place'));
+  const folder = elsewhere('elsewhere');
+  const place = copyOfSources(join(folder, 'another place'));
   writeMine(place);
   removeCommandLine(place);
 
-  const home = join(elsewhere(), 'cargo');
-  rmSync(home, { recursive: true, force: true });
-  mkdirSync(home);
-  for (const name of ['registry', 'git', 'config', 'config.toml'])
-    if (existsSync(join(CARGO_HOME, name))) symlinkSync(join(CARGO_HOME, name), join(home, name));
-
+  const home = otherHome(folder);
   const environment = { CARGO_HOME: home, TZ: 'Asia/Kolkata', LC_ALL: 'et_EE.UTF-8' };
   const usual = process.umask(0o077);
   try {
@@ -266,6 +228,15 @@ describe('the bill of materials', () => {
     );
     const rustc = tools.components.find(({ name }) => name === 'rustc').version;
     assert.equal(bill().components.find(({ name }) => name === 'rust-std').version, rustc.split(' ')[0]);
+  });
+
+  it('has each crate that the bytes of the module name as the place of a line of its source', () => {
+    const [named, listed] = [cratesNamedIn(files['accredit.wasm']), cratesInBill().map(nameOf)];
+    assert.ok(named.length >= 20, `${named}`);
+    assert.deepEqual(
+      named.filter((name) => !listed.includes(name)),
+      [],
+    );
   });
 
   it('has a path from Accredit to every component', () => {
