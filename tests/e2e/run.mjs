@@ -17,6 +17,7 @@ const LONGEST = 900_000;
 /** The files that take longest. They are started first, so that none of them is still running alone at the end. */
 const FIRST = [
   'dist.test.mjs',
+  'dist-command.test.mjs',
   'operations.test.mjs',
   'istio.test.mjs',
   'unanswered.test.mjs',
