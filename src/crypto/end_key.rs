@@ -65,8 +65,7 @@ impl EndKey {
         SipHasher24::new_with_key(&self.naming).hash(message)
     }
 
-    /// The name of something of this kind.
-    #[cfg(test)]
+    /// The name of something of this kind, with these parts.
     pub fn name(&self, kind: u8, parts: &[&str]) -> u64 {
         let mut message = Vec::new();
         Self::write_named(&mut message, kind, parts);
