@@ -58,7 +58,7 @@ bench: wasm tests/e2e/node_modules/.package-lock.json ## what a worker, a reques
 	ENVOY="$$envoy" WRK="$$wrk" NOOP_WASM="$$noop" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" \
 	sh -c 'node benches/worker.mjs && node benches/ends.mjs && node benches/fleet.mjs && exec node benches/bench.mjs'
 
-# MINUTES=2 plays each turn once. clock.c is compiled by cc, which a Rust toolchain needs, too.
+# MINUTES=5 plays each turn once. clock.c is compiled by cc, which a Rust toolchain needs, too.
 soak: wasm tests/e2e/node_modules/.package-lock.json ## two Envoys under load for MINUTES (30), while everything goes wrong by turns; it writes target/soak.md
 	@envoy=$$(deploy/build/envoy.sh) && cd tests/e2e && ENVOY="$$envoy" ACCREDIT_WASM="$(CURDIR)/target/accredit.wasm" MINUTES=$(MINUTES) exec node soak/soak.mjs
 

@@ -105,6 +105,8 @@ ids! {
     CacheBefore = "cache-before", Error, "docs/security.md#what-is-left-to-you";
     /// A cache gives one person's page to others.
     CacheBehind = "cache-behind", Warning, "docs/configuration.md#caches";
+    /// A cache of older Envoys gives one person's page to others.
+    CacheVersion = "cache-version", Warning, "docs/security.md#what-is-left-to-you";
     /// A filter looks for an identity that is not there yet.
     IdentityBefore = "identity-before", Error, "README.md#what-envoy-must-be-set-to";
     /// Another filter takes bearer tokens away.

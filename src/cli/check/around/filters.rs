@@ -34,7 +34,8 @@ pub(crate) fn of_filters(around: &Around<'_>, written: &Value, report: &mut Repo
 
 fn of_caches(around: &Around<'_>, written: &Value, report: &mut Report<'_>) {
     for (position, filter) in around.filters().iter().enumerate() {
-        if !matches!(kind_of_filter(filter), Some("cache" | "cache_v2")) {
+        let kind = kind_of_filter(filter);
+        if !matches!(kind, Some("cache" | "cache_v2")) {
             continue;
         }
         if position < around.position {
@@ -44,6 +45,9 @@ fn of_caches(around: &Around<'_>, written: &Value, report: &mut Report<'_>) {
         } else if shares_what_is_personal(written) {
             let sentence = "the cache gives the page of one person to everybody where shared_cache is allowed and sign-in is required; write shared_cache: refused for those rules";
             report.tell(Id::CacheBehind, filter.spot, sentence);
+        } else if kind == Some("cache_v2") && has_personal_pages(written) {
+            let sentence = "before Envoy 1.40, cache_v2 keeps what must not be stored, and gives the page of one person to another; run a newer Envoy, or use cache";
+            report.tell(Id::CacheVersion, filter.spot, sentence);
         }
     }
 }
@@ -52,9 +56,20 @@ fn of_caches(around: &Around<'_>, written: &Value, report: &mut Report<'_>) {
 fn shares_what_is_personal(written: &Value) -> bool {
     let allows = |value: &Value| value.get("shared_cache").and_then(Value::as_str).map(|word| word == "allowed");
     let by_default = allows(written).unwrap_or(false);
-    let rules = written.get("rules").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let is_public = |rule: &Value| rule.get("require").and_then(Value::as_str) == Some("public");
-    by_default || rules.iter().any(|rule| !is_public(rule) && allows(rule).unwrap_or(false))
+    by_default || rules(written).iter().any(|rule| !is_public(rule) && allows(rule).unwrap_or(false))
+}
+
+/// Whether a rule lets in only some. (Without rules, everything needs a sign-in.)
+fn has_personal_pages(written: &Value) -> bool {
+    rules(written).is_empty() || rules(written).iter().any(|rule| !is_public(rule))
+}
+
+fn rules(written: &Value) -> &[Value] {
+    written.get("rules").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn is_public(rule: &Value) -> bool {
+    rule.get("require").and_then(Value::as_str) == Some("public")
 }
 
 fn of_upgrades(around: &Around<'_>, report: &mut Report<'_>) {
