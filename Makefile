@@ -10,7 +10,7 @@ SCENARIO ?= bff
 E2E ?=
 MINUTES ?= 30
 ON ?=
-# The versions of Envoy of make versions: those that PyPI has. docs/deployment.md has the table of what was run on each.
+# The versions of Envoy of make versions: those that the tests can download (2026-12-01). docs/deployment.md has the table of what was run on each.
 NEWEST := 1.40.0
 OLDEST := 1.37.0
 BETWEEN := 1.38.2 1.39.0 1.39.1 1.39.3
@@ -20,7 +20,7 @@ CHOSEN := $(addsuffix .test.mjs,versions allowed-paths bearer bff caches explain
 QUICK ?=
 unexport QUICK
 ifneq ($(QUICK),)
-ifneq ($(filter demo bench dist,$(MAKECMDGOALS))$(if $(E2E),,$(filter test e2e,$(MAKECMDGOALS))),)
+ifneq ($(filter demo bench dist soak,$(MAKECMDGOALS))$(if $(E2E),,$(filter test e2e,$(MAKECMDGOALS))),)
 $(error QUICK=1 is only for make wasm, and for make e2e and make test with E2E=name.test.mjs: all other targets use the module of a release)
 endif
 endif

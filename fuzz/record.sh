@@ -3,6 +3,7 @@
 # fuzz/record.sh TARGET NUMBER
 set -eu
 cd "$(dirname "$0")"
+trap 'rm -f README.md.new' EXIT
 awk -v target="\`$1\`" -v tried="$2" -v today="$(date -u +%Y-%m-%d)" -F ' *[|] *' '
     function grouped(number,   text, rest) {
         for (text = sprintf("%.0f", number); length(text) > 3; text = substr(text, 1, length(text) - 3))

@@ -25,11 +25,19 @@ for target in ${FUZZ:-$(sed -n 's|^path = "fuzz_targets/\(.*\)\.rs"|\1|p' fuzz/C
     log=$work/$target.log
     mkdir -p "$work/$target"
     set -- "$work/$target" "fuzz/corpus/$target"
+    [ -x "$program" ] || die "there is no target $target in fuzz/fuzz_targets"
+    # What failed before is tried first.
+    for failed in "$work/$target"-crash-* "$work/$target"-timeout-* "$work/$target"-oom-*; do
+        if [ -e "$failed" ] && ! "$program" -timeout=10 "$failed" >"$log" 2>&1; then
+            tail -n 40 "$log" | cut -c1-300 >&2
+            die "$target still fails with $failed: mend that, make it a test, and remove the file"
+        fi
+    done
     [ ! -f "fuzz/$target.dict" ] || set -- "-dict=fuzz/$target.dict" "$@"
     if ! "$program" -max_total_time="${EACH:-20}" -max_len=4096 -timeout=10 -print_final_stats=1 \
         -artifact_prefix="$work/$target-" "$@" >"$log" 2>&1; then
         tail -n 40 "$log" | cut -c1-300 >&2
-        die "$target found an input that breaks a promise: run $program with the file named above ($work/$target-…), and make it a test"
+        die "$target failed: run $program with the file named above ($work/$target-…), and make it a test"
     fi
     tried=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     total=$((total + tried))

@@ -73,7 +73,8 @@ fn session(worker: &mut Worker, content: &[u8]) {
     match (step.note.subject.clone(), parsed) {
         (None, _) => check(&step),
         (Some(_), None) => panic!("somebody is in by what is no session"),
-        (Some(_), Some(session)) => {
+        (Some(subject), Some(session)) => {
+            assert_eq!(*subject, session.subject, "somebody else is in");
             assert!(session.origin == ORIGIN && session.provider == "main" && session.ends > now, "{session:?}");
         }
     }

@@ -5,6 +5,7 @@
 #![no_main]
 
 use accredit::step::decision::Decision;
+use accredit::words::principal::is_reserved;
 use accredit_fuzz::{CONFIGURATION, Worker, answer, base64url, check, exchanging, navigation, replaced, with_worker_of};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -59,6 +60,9 @@ fn signed(header: &[u8], claims: &[u8]) {
         let header: Value = serde_json::from_slice(header).expect("a header that is JSON");
         assert!(claims["iss"] == ISSUER && is_for(&claims, "api"), "{subject} is in by {claims}");
         assert!(claims["exp"].as_f64().is_some_and(|exp| exp + 61.0 > worker.world.now.seconds() as f64), "{subject} is late");
+        // A token without `sub` is its client's, under a name that no `sub` can have.
+        let sub = claims["sub"].as_str().unwrap_or_default();
+        assert!(*subject == *sub || (sub.is_empty() && is_reserved(&subject)), "{subject} is in by {claims}");
         assert!(header["alg"] == "ES256" && header.get("crit").is_none(), "{subject} is in by {header}");
     });
 }

@@ -111,7 +111,7 @@ fn address(claims: &Claims, assumed: AssumedVerified) -> Option<String> {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Groups {
     own: usize,
-    at_provider: usize,
+    person: usize,
     provider_session: usize,
     reported: usize,
     here: usize,
@@ -159,7 +159,7 @@ impl Names {
 
     /// Those of its provider's session.
     pub(super) fn provider_session(&self) -> &[u64] {
-        self.names.get(self.groups.at_provider..self.groups.provider_session).unwrap_or_default()
+        self.names.get(self.groups.person..self.groups.provider_session).unwrap_or_default()
     }
 
     /// Those of `at_provider`, and those by which a security event may have ended it, of several things that it said.
@@ -192,7 +192,7 @@ impl Names {
                 list.add(Kind::PersonWithoutSid, &[provider, sub]);
             }
         }
-        groups.at_provider = list.names.len();
+        groups.person = list.names.len();
         if let Some(sid) = sid {
             list.add(Kind::AtProvider, &[provider, sid]);
         }

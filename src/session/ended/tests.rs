@@ -1,5 +1,6 @@
 //! What has ended, in several workers, replicas and configurations.
 
+mod names;
 mod operators;
 mod reported;
 mod without_room;

@@ -7,6 +7,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 /** Memory may not grow by more than this from the second quarter of a run to the last; nor file descriptors by more than so many. */
 const GROWTH = 1.1;
 const DESCRIPTORS = 20;
+/** So many samples must be there, so that a quarter of them is more than one. */
+const LEAST = 8;
 
 export class Ledger {
   /** Whatever was wrong, each time in a sentence. */
@@ -52,6 +54,7 @@ export class Ledger {
   /** The medians of the second and the last quarter of the samples, by Envoy; what has grown is wrong. */
   growth() {
     return [...this.#samples].map(([name, samples]) => {
+      if (samples.length < LEAST) this.complain('memory', `there are only ${samples.length} samples of the ${name} Envoy`);
       const quarter = Math.max(1, Math.floor(samples.length / 4));
       const of = (what) => [samples.slice(quarter, 2 * quarter), samples.slice(-quarter)].map((some) => median(some.map((sample) => sample[what])));
       const [memory, descriptors] = [of('memory'), of('descriptors')];

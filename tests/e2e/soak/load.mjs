@@ -13,6 +13,9 @@ export class SoakLoad {
   #goesOn = false;
   #running = [];
   #phase = { turn: 'none', right: {}, broken: false };
+  /** How many requests since the last `pause` met a machine that was killed, and got Envoy's own 500 or 503. */
+  lost = 0;
+  #came = new Set();
 
   /** `visits` are functions by name, each of which sends requests on a connection; `ours` are those whose 200 does not come from the
    *  application; `inspect` checks what must be true of every answer. */
@@ -34,6 +37,7 @@ export class SoakLoad {
 
   resume() {
     this.#goesOn = true;
+    this.lost = 0;
     this.#running = this.connections.map((connection) => this.#run(connection));
   }
 
@@ -47,6 +51,11 @@ export class SoakLoad {
     for (const { agent } of this.connections) agent.destroy();
   }
 
+  /** The visitors who have sent nothing at all. */
+  silent() {
+    return this.visits.map(([name]) => name).filter((name) => !this.#came.has(name));
+  }
+
   async #run(connection) {
     while (this.#goesOn) {
       const [name, visit] = this.visits[(connection.next += 1) % this.visits.length];
@@ -54,6 +63,7 @@ export class SoakLoad {
         await new Promise(setImmediate);
         continue;
       }
+      connection.visit = name;
       await visit(connection).catch((error) => this.ledger.complain(`${this.#phase.turn}: ${name} @${connection.gateway.name}`, error.stack));
       await sleep(PACE);
     }
@@ -62,13 +72,17 @@ export class SoakLoad {
   /** Sends one request and checks its answer. Resolves with the answer, or with nothing if it was wrong or none came. */
   async ask(connection, visitor, send, check) {
     const [begun, at] = [this.#phase, performance.now()];
+    this.#came.add(connection.visit);
     const answer = await send().catch((error) => ({ failure: error.message }));
     const outcome = answer.failure ? `none (${answer.failure})` : [answer.status, answer.reason].filter(Boolean).join(' ');
     const current = this.#phase;
     this.ledger.answered(begun.turn, outcome, performance.now() - at);
     if (answer.status === 200 && !this.ours.includes(visitor)) this.ledger.turn(begun.turn).forwarded += 1;
     const where = `${begun.turn}: ${visitor} @${connection.gateway.name}`;
-    if ((begun.broken || current.broken) && !answer.reason && [500, 503].includes(answer.status)) return undefined;
+    if ((begun.broken || current.broken) && !answer.reason && [500, 503].includes(answer.status)) {
+      this.lost += 1;
+      return undefined;
+    }
     const lists = [begun, current].map(({ right }) => right[visitor] ?? []);
     if (!lists.some((list) => list.includes(outcome))) {
       const told = answer.reason ? '' : ` (${JSON.stringify(answer.body?.slice(0, 200))})`;

@@ -28,11 +28,12 @@ const load = new SoakLoad(stage.gateways, visitsOf(stage), ledger, { ours: OURS,
 await stage.gather(load.connections);
 
 const began = Date.now();
-const sampling = setInterval(() => ledger.sample(stage.gateways), SAMPLED);
+const sampling = setInterval(() => ledger.sample(stage.gateways.filter(({ gateway }) => gateway.running)), SAMPLED);
 const isOver = () => Date.now() - began > MINUTES * 60_000 || ledger.wrong.length > ENOUGH;
 const turns = turnsOf(stage);
 // TURN=TEXT plays only the turns whose names have that text.
 const named = process.env.TURN ? turns.filter(({ name }) => name.includes(process.env.TURN)) : turns;
+if (named.length === 0) throw new Error(`no turn has "${process.env.TURN}" in its name`);
 try {
   do {
     for (const turn of named) {
@@ -40,12 +41,15 @@ try {
       await play(turn);
     }
   } while (!isOver());
+} catch (error) {
+  ledger.complain('the soak', error.stack);
 } finally {
   clearInterval(sampling);
   load.stop();
 }
+for (const name of process.env.TURN ? [] : load.silent()) ledger.complain('the soak', `this visitor sent nothing: ${name}`);
 const growth = ledger.growth();
-await stage.stop();
+await stage.stop().catch((error) => ledger.complain('the end', error.stack));
 report();
 
 /** Plays one turn: its change, a while in which everything has settled, the mend, and a while in which all must be well again. */
@@ -72,6 +76,8 @@ async function play({ name, prepare = () => {}, begins = () => {}, ends = () => 
   const answered = counted.forwarded - before;
   if (broken ? stage.reached < answered : stage.reached !== answered)
     ledger.complain(name, `${stage.reached} requests reached the application, and ${answered} of its answers came back`);
+  // A machine is killed and begins again: each connection may have met that once.
+  if (load.lost > load.connections.length) ledger.complain(name, `${load.lost} requests got Envoy's own 500 or 503`);
   await readLogs(name, broken);
   stage.provider.forget();
   console.error(`${Math.round((Date.now() - began) / 1000)} s: ${name}: ${counted.requests} requests, ${ledger.wrong.length} wrong`);
