@@ -77,8 +77,9 @@ const askedThroughCache = () =>
     },
   );
 
-/** What an Envoy without V8 says. (That a plugin could not be created, it says of a refused configuration, too.) */
-const WITHOUT_V8 = /Envoy was compiled without support for it/;
+/** What an Envoy without V8 says of the module, and of nothing else but a broken one. (That the plugin could not be created, it says of a refused configuration,
+ *  too.) */
+const WITHOUT_V8 = /Failed to load Wasm code/;
 
 /** Whether Envoy warns of what is deprecated in a list of capabilities. */
 async function warnsOfCapabilities() {
